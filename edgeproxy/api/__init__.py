@@ -1,0 +1,1 @@
+"""aiohttp handlers of the contract's resources, one file a resource; thin."""

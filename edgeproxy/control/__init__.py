@@ -1,0 +1,1 @@
+"""The control plane: configuration, catalog, accounts. May be slow, must be right."""

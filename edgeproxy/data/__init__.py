@@ -1,0 +1,1 @@
+"""Dated data that ships: the catalog of models and list prices."""

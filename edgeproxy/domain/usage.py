@@ -1,0 +1,19 @@
+"""Token counts of one call, as the provider counts them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`cached`, `cache_written` are subsets of `prompt`; `reasoning` is a subset of `completion`."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cache_written: int = 0
+    reasoning: int = 0
+    is_estimated: bool = False
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion

@@ -1,0 +1,1 @@
+"""One machine's edgeproxy: supervisor, worker, shared memory, ops listener."""

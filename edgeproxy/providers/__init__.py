@@ -1,0 +1,1 @@
+"""Who serves: addresses, credentials, quirks, error classification."""

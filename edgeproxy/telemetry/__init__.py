@@ -1,0 +1,1 @@
+"""Every metric name once; the access log; the live view of the route table."""
