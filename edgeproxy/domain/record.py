@@ -1,0 +1,34 @@
+"""What is known of a call once it is over: the journal's record and the access log's line."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from edgeproxy.domain.money import Charge
+from edgeproxy.domain.usage import Usage
+
+NO_USAGE: Final = Usage()
+NO_CHARGE: Final = Charge(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """Written exactly once for each call. It holds no prompt, no answer and no secret."""
+
+    generation_id: str
+    ended_at: float  # Unix seconds
+    endpoint: str  # one of telemetry.metrics.API_ENDPOINTS
+    status: int  # what the client got; 499: it left
+    is_stream: bool = False
+    org: str = ""
+    key: str = ""  # the key's label, never its text
+    model: str = ""  # as the client named it when nothing matched
+    provider: str = ""  # slug; "" when no attempt was made
+    attempts: int = 0
+    finish_reason: str | None = None
+    error_type: str | None = None
+    usage: Usage = NO_USAGE
+    charge: Charge = NO_CHARGE
+    is_price_known: bool = True
+    ttft_ms: float | None = None
+    duration_ms: float = 0.0
+    overhead_ms: float = 0.0
