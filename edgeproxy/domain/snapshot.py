@@ -18,6 +18,7 @@ class Timeouts:
     tls_s: float = 5.0
     send_s: float = 10.0
     first_event_s: float = 30.0
+    answer_s: float = 300.0  # a whole answer that is not streamed
     stall_s: float = 60.0
     comments_s: float = 180.0
     whole_s: float = 1800.0

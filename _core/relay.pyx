@@ -1,0 +1,309 @@
+"""The way from a provider's reply to the client, for one call.
+
+Upstream bytes come in by `on_head`, `on_body`, `on_complete`, `on_lost` and go out to the client's transport in the
+same callback. Until the commit point everything is held back; after it every whole event is written in the turn in
+which its last byte arrived. The terminal event is kept back: the call's owner writes it with `close`, after settling.
+How the attempt ended is left in `result`; `owner.woken()` is called once per attempt, at the end of the callback.
+"""
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy
+
+from edgeproxy._core.clock cimport monotonic
+from edgeproxy._core.sse cimport ChatScanner
+
+RESULTS = (
+    "none", "done", "status", "stale", "reset", "protocol", "truncated", "bad_response", "first_event", "stall",
+    "error_event", "send", "whole", "client_stalled", "too_large", "json_reply",
+)
+COMMENT = b": EDGEPROXY PROCESSING\n\n"
+cdef double COMMENT_EVERY_S = 10.0
+cdef Py_ssize_t ERROR_BODY_LIMIT = 64 * 1024
+cdef Py_ssize_t JSON_BODY_LIMIT = 1024 * 1024
+cdef Py_ssize_t ANSWER_LIMIT = 64 * 1024 * 1024
+
+
+@cython.final
+cdef class Relay:
+    def __cinit__(self, client, owner, wheel, bytes early_head, *, bint is_stream, bint is_chunked,
+                  bint wants_comments, double slow_reader_s=120.0):
+        self.client = client
+        self.early_head = early_head
+        self.owner = owner
+        self.wheel = wheel
+        self.is_stream = is_stream
+        self.is_chunked = is_chunked
+        self.wants_comments = wants_comments and is_stream
+        self.slow_reader_s = slow_reader_s
+        self.client_at = monotonic()
+        self.phase = IDLE
+
+    # --- the attempt -------------------------------------------------------------------------------------------
+
+    def begin(self, upstream, ChatScanner scanner, bytes head, *, double now, double send_s, double first_s,
+              double whole_until, double stall_s, double comments_s):
+        """A request is on its way on `upstream`. Limits in seconds, `whole_until` is monotonic time."""
+        self.upstream = upstream
+        self.scanner = scanner
+        self.head = head
+        self.phase = WAITING
+        self.result = NONE
+        self.is_committed = self.is_told = False
+        self.status = 0
+        self.headers = {}
+        self.collected = None
+        self.comments_seen = self.events_seen = 0
+        self.sent_at = self.heard_at = now
+        self.first_byte_at = self.first_event_at = self.last_event_at = 0.0
+        self.send_until = now + send_s
+        self.first_until = now + first_s
+        self.whole_until = whole_until
+        self.stall_s = stall_s
+        self.comments_s = comments_s
+        if self.timer is None:
+            self.timer = self.wheel.arm(self.due, self.next_deadline(now))
+        if self.is_paused:
+            upstream.pause_reading()
+
+    cdef int on_head(self, int status, dict headers, double now) except -1:
+        self.status = status
+        self.headers = headers
+        self.first_byte_at = now
+        if headers.get(b"content-encoding", b"identity") not in (b"identity", b""):
+            return self.conclude(BAD_RESPONSE)
+        cdef bytes kind = (<bytes>headers.get(b"content-type", b"")).split(b";")[0].strip().lower()
+        if status != 200:
+            if 300 <= status < 400 or status < 300:
+                return self.conclude(BAD_RESPONSE)
+            return self.collect_as(STATUS, ERROR_BODY_LIMIT)
+        if self.is_stream and kind == b"text/event-stream":
+            self.phase = STREAMING
+            return 0
+        if kind != b"application/json":
+            return self.conclude(BAD_RESPONSE)
+        if self.is_stream:
+            return self.collect_as(JSON_REPLY, JSON_BODY_LIMIT)
+        return self.collect_as(DONE, ANSWER_LIMIT)
+
+    cdef int collect_as(self, int result, Py_ssize_t limit) except -1:
+        self.phase = COLLECTING
+        self.collected = []
+        self.collected_size = 0
+        self.collect_limit = limit
+        self.collected_as = result
+        return 0
+
+    cdef int on_body(self, bytes chunk, double now) except -1:
+        if self.phase == STREAMING:
+            return self.read_stream(chunk, now)
+        if self.phase == COLLECTING:
+            self.collected.append(chunk)
+            self.collected_size += len(chunk)
+            if self.collected_size > self.collect_limit:
+                return self.conclude(STATUS if self.collected_as == STATUS else TOO_LARGE)
+        return 0
+
+    cdef int read_stream(self, bytes chunk, double now) except -1:
+        cdef ChatScanner scanner = self.scanner
+        scanner.feed_raw(chunk, len(chunk))
+        if scanner.data_events != self.events_seen:
+            self.events_seen = scanner.data_events
+            self.last_event_at = self.heard_at = now
+        elif scanner.comments != self.comments_seen:
+            self.comments_seen = scanner.comments
+            self.heard_at = now
+        if scanner.failure:
+            return self.conclude(ERROR_EVENT if scanner.error is not None else BAD_RESPONSE)
+        if scanner.is_done:
+            return self.conclude(DONE)
+        return 0
+
+    cdef int on_complete(self, double now) except -1:
+        """The body ended as its framing says."""
+        if self.phase == STREAMING:
+            self.scanner.end()
+            if self.scanner.failure:
+                return self.conclude(ERROR_EVENT if self.scanner.error is not None else BAD_RESPONSE)
+            return self.conclude(DONE if self.scanner.is_done or self.scanner.finish_reason is not None else TRUNCATED)
+        if self.phase == COLLECTING:
+            return self.conclude(self.collected_as)
+        return 0
+
+    cdef int on_lost(self, int result, double now) except -1:
+        """The connection is gone or speaks nonsense; `result` says how it looked from there."""
+        if self.phase == OVER or self.phase == IDLE:
+            return 0
+        if self.phase == COLLECTING and self.collected_as == STATUS:
+            return self.conclude(STATUS)  # the status alone says enough
+        return self.conclude(result)
+
+    cdef int conclude(self, int result) except -1:
+        if self.phase != OVER:
+            self.phase = OVER
+            self.result = result
+        return 0
+
+    cdef int deliver(self) except -1:
+        """Tell the owner, once, and as the last thing a callback does: it may begin the next attempt at once."""
+        if self.phase == OVER and not self.is_told:
+            self.is_told = True
+            self.owner.woken()
+        return 0
+
+    # --- to the client -----------------------------------------------------------------------------------------
+
+    cdef int flush(self, double now) except -1:
+        """Write what the scanner has ready. Before the commit point that is nothing."""
+        cdef ChatScanner scanner = self.scanner
+        if scanner is None or self.status != 200 or scanner.out_size == 0:
+            return 0
+        if not self.is_committed:
+            if not scanner.is_committed or self.result > DONE:
+                return 0
+            self.commit(now)
+        return self.write_events(now)
+
+    cdef int commit(self, double now) except -1:
+        self.is_committed = True
+        self.first_event_at = now
+        self.owner.committed(now)
+        return 0
+
+    cdef int write_events(self, double now) except -1:
+        cdef ChatScanner scanner = self.scanner
+        cdef char size_line[20]
+        cdef int width
+        cdef bytes data
+        if self.client is None:
+            scanner.clear_out()
+            return 0
+        if self.is_chunked:
+            width = snprintf(size_line, sizeof(size_line), b"%zx\r\n", <size_t>scanner.out_size)
+            scanner.reserve(2)
+            memcpy(scanner.out + scanner.out_start - width, size_line, width)
+            memcpy(scanner.out + scanner.out_start + scanner.out_size, b"\r\n", 2)
+            data = PyBytes_FromStringAndSize(scanner.out + scanner.out_start - width, scanner.out_size + width + 2)
+        else:
+            data = PyBytes_FromStringAndSize(scanner.out + scanner.out_start, scanner.out_size)
+        scanner.clear_out()
+        if not self.is_open:
+            self.is_open = True
+            data = self.head + data
+        self.client_at = now
+        self.client.write(data)
+        return 0
+
+    cdef bytes framed(self, bytes data):
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.is_chunked and data else data
+
+    def write(self, bytes data):
+        """Send `data` (whole events or comments), opening the reply if it is not open yet."""
+        if self.client is None:
+            return
+        out = self.framed(data)
+        if not self.is_open:
+            self.is_open = True
+            out = self.head + out
+        self.client_at = monotonic()
+        self.client.write(out)
+
+    def close(self, bytes tail):
+        """Send `tail` (the events that end the reply) and the end of the body."""
+        if self.client is None:
+            return
+        out = self.framed(tail)
+        if self.is_chunked:
+            out += b"0\r\n\r\n"
+        if not self.is_open:
+            self.is_open = True
+            out = self.head + out
+        self.client.write(out)
+
+    def comment(self):
+        """Say that we are still here, or probe whether the client is. Before the first event it spends the status."""
+        if not self.is_open:
+            self.head = self.early_head
+        self.write(COMMENT)
+
+    # --- from the client's side --------------------------------------------------------------------------------
+
+    def pause(self):
+        """The client's buffer is full: stop reading from the provider. This is no stall of the provider."""
+        self.is_paused = True
+        self.stuck_at = monotonic()
+        self.stuck_size = self.client.get_write_buffer_size() if self.client is not None else 0
+        if self.upstream is not None and self.phase != OVER:
+            self.upstream.pause_reading()
+
+    def resume(self):
+        self.is_paused = False
+        self.heard_at = monotonic()
+        if self.upstream is not None and self.phase != OVER:
+            self.upstream.resume_reading()
+
+    def drop(self):
+        """The call is over: forget the client, the provider and the timer."""
+        self.phase = OVER
+        self.is_told = True
+        self.client = None
+        self.upstream = None
+        self.owner = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    # --- deadlines ---------------------------------------------------------------------------------------------
+
+    cdef double next_deadline(self, double now) except? -1:
+        cdef double at = self.whole_until
+        if self.is_paused:
+            at = min(at, self.stuck_at + self.slow_reader_s)
+        elif self.is_committed:
+            at = min(at, self.heard_at + self.stall_s)
+            at = min(at, max(self.last_event_at, self.first_event_at) + self.comments_s)
+        else:
+            at = min(at, self.first_until)
+            if self.phase == WAITING and self.send_until > now:
+                at = min(at, self.send_until)
+        if self.wants_comments:
+            at = min(at, self.client_at + COMMENT_EVERY_S)
+        return at
+
+    def due(self, double now):
+        """The wheel's call: act on what has passed, answer with the next deadline."""
+        if self.phase == IDLE or self.phase == OVER:
+            return min(self.whole_until, now + 0.5)
+        if self.is_paused:
+            self.check_reader(now)
+        elif self.is_committed:
+            if now >= self.heard_at + self.stall_s or now >= self.last_event_at + self.comments_s:
+                self.conclude(STALL)
+        elif now >= self.first_until:
+            self.conclude(FIRST_EVENT)
+        elif self.phase == WAITING and now >= self.send_until and self.upstream.pending() > 0:
+            self.conclude(SEND)
+        if now >= self.whole_until:
+            self.conclude(WHOLE)
+        if self.phase == OVER:
+            self.deliver()
+            return min(self.whole_until, now + 0.5) if self.timer is not None else None
+        if self.wants_comments and not self.is_paused and now >= self.client_at + COMMENT_EVERY_S:
+            self.comment()
+        return self.next_deadline(now)
+
+    def check_reader(self, double now):
+        """A paused client that moved nothing for `slow_reader_s` is cut."""
+        cdef Py_ssize_t size = self.client.get_write_buffer_size() if self.client is not None else 0
+        if size != self.stuck_size:
+            self.stuck_size = size
+            self.stuck_at = now
+        elif now >= self.stuck_at + self.slow_reader_s:
+            self.conclude(CLIENT_STALLED)
+
+    # --- for the owner -----------------------------------------------------------------------------------------
+
+    @property
+    def body(self):
+        """What was collected, as bytes; empty when the reply was a stream."""
+        return b"".join(self.collected) if self.collected else b""

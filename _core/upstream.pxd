@@ -1,0 +1,34 @@
+cimport cython
+
+from edgeproxy._core.relay cimport Relay
+
+
+@cython.final
+cdef class UpstreamConnection:
+    cdef object transport
+    cdef object parser            # httptools.HttpResponseParser; None once closed
+    cdef object pool              # released(connection) when it may carry another call, lost(connection) when it is gone
+    cdef Relay relay              # the reply in progress; None between calls
+
+    # the message that is coming in
+    cdef dict headers
+    cdef int status
+    cdef int interim              # 1xx replies before this one
+    cdef int header_count
+    cdef Py_ssize_t header_bytes
+    cdef bint is_started          # a byte of the reply has arrived
+    cdef bint is_headed           # its head is complete
+    cdef bint is_framed           # Content-Length or chunked: an EOF before the end is a fault
+    cdef bint is_finished         # its body is complete
+
+    # the connection
+    cdef readonly bint is_reused  # carried a call before this one
+    cdef readonly bint is_closed
+    cdef bint is_dirty            # must not carry another call
+    cdef readonly bint is_tailing # the call is over, its last bytes are still to come
+    cdef readonly double idle_since
+    cdef readonly object failure_reason   # short text of the parser or the transport, for the log
+
+    cdef int fault(self, int early, int late, double now) except -1
+    cdef int part(self) except -1
+    cdef int reset_message(self) except -1

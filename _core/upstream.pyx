@@ -1,0 +1,216 @@
+"""One HTTP/1.1 connection to a provider: llhttp (httptools) parses, the relay reads, the pool keeps it.
+
+A reply goes to the relay in the callback in which it arrives. The parser's callbacks never raise. EOF ends a body only
+where neither Content-Length nor chunked framing says otherwise.
+"""
+cimport cython
+
+from edgeproxy._core.clock cimport monotonic
+from edgeproxy._core.relay cimport PROTOCOL, RESET, STALE, TRUNCATED, Relay
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+cdef int MAX_INTERIM = 10
+cdef int MAX_HEADERS = 128
+cdef Py_ssize_t MAX_HEADER_BYTES = 8 * 1024     # one line
+cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024
+# What anybody reads of a reply's head; everything else stays behind (Set-Cookie, Server, Via, …).
+cdef frozenset READ = frozenset((
+    b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"connection",
+    b"retry-after", b"retry-after-ms", b"x-request-id", b"date",
+))
+
+
+@cython.final
+cdef class UpstreamConnection:
+    def __cinit__(self, pool):
+        self.pool = pool
+        self.parser = HttpResponseParser(self)
+        self.headers = {}
+
+    # --- a call ------------------------------------------------------------------------------------------------
+
+    def send(self, Relay relay, bytes head, body):
+        """Put a request on the wire; its reply goes to `relay`."""
+        self.relay = relay
+        self.reset_message()
+        self.interim = 0
+        if len(body) < 65536:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
+
+    def pending(self):
+        """Bytes of the request that the provider has not taken yet."""
+        return self.transport.get_write_buffer_size() if not self.is_closed else 0
+
+    def pause_reading(self):
+        if not self.is_closed:
+            self.transport.pause_reading()
+
+    def resume_reading(self):
+        if not self.is_closed:
+            self.transport.resume_reading()
+
+    def abort(self):
+        """Close at once; nobody is told."""
+        self.relay = None
+        self.is_dirty = True
+        if not self.is_closed and self.transport is not None:
+            self.transport.abort()
+
+    cdef int reset_message(self) except -1:
+        self.headers = {}
+        self.status = self.header_count = 0
+        self.header_bytes = 0
+        self.is_started = self.is_headed = self.is_framed = self.is_finished = False
+        return 0
+
+    cdef int part(self) except -1:
+        """The relay has what it wanted. Keep the connection if the reply ends as it should."""
+        self.relay = None
+        if self.is_closed:
+            return 0
+        if self.is_dirty or (self.is_finished and not self.parser.should_keep_alive()):
+            self.transport.abort()
+        elif self.is_finished:
+            self.is_tailing = False
+            self.is_reused = True
+            self.idle_since = monotonic()
+            self.pool.released(self)
+        else:
+            self.is_tailing = True
+            self.idle_since = monotonic()
+            self.pool.tailing(self)
+        return 0
+
+    cdef int fault(self, int early, int late, double now) except -1:
+        """The connection failed: before the head it looks like `early`, after it like `late`."""
+        self.is_dirty = True
+        if self.relay is not None:
+            self.relay.on_lost(late if self.is_headed else early, now)
+        return 0
+
+    def detach(self, Relay relay):
+        """The owner of `relay` gave up: close, unless the connection has already gone its own way."""
+        if self.relay is relay:
+            self.abort()
+
+    # --- asyncio.Protocol --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, bytes data):
+        cdef double now = monotonic()
+        cdef Relay relay = self.relay
+        parser = self.parser
+        if parser is None or (relay is None and not self.is_tailing):
+            self.abort()  # bytes that nobody asked for
+            return
+        self.is_started = True
+        try:
+            parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.failure_reason = type(error).__name__
+            self.fault(PROTOCOL, TRUNCATED, now)
+        if relay is None:
+            if self.is_finished or self.is_dirty:
+                self.part()
+            return
+        relay.flush(now)
+        if relay.result:
+            if relay is self.relay:
+                self.part_after(relay)
+            relay.deliver()
+
+    def part_after(self, Relay relay):
+        """Keep the connection only after a reply that was taken whole."""
+        if relay.result > 2 and relay.result != 15:
+            self.is_dirty = True
+        self.part()
+
+    def eof_received(self):
+        cdef Relay relay = self.relay
+        cdef double now = monotonic()
+        self.is_dirty = True
+        if relay is not None:
+            if self.is_headed and not self.is_framed and not self.is_finished:
+                self.is_finished = True
+                relay.on_complete(now)
+                relay.flush(now)
+            else:
+                self.lose(now)
+            self.relay = None
+            relay.deliver()
+        return False
+
+    def lose(self, double now):
+        cdef int early = STALE if self.is_reused and not self.is_started else RESET
+        self.fault(early, TRUNCATED, now)
+
+    def connection_lost(self, exc):
+        cdef Relay relay = self.relay
+        self.is_closed = True
+        if exc is not None and self.failure_reason is None:
+            self.failure_reason = type(exc).__name__
+        self.pool.lost(self)
+        if relay is not None:
+            self.lose(monotonic())
+            self.relay = None
+            relay.deliver()
+        self.parser = self.pool = self.transport = None
+
+    def pause_writing(self):
+        pass
+
+    def resume_writing(self):
+        pass
+
+    # --- llhttp ------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self):
+        if self.is_finished or (self.relay is None and not self.is_tailing):
+            self.is_dirty = True  # a second reply to one request
+            return
+        self.headers = {}
+        self.is_headed = False
+
+    def on_header(self, bytes name, bytes value):
+        self.header_count += 1
+        self.header_bytes += len(name) + len(value)
+        if (len(name) + len(value) > MAX_HEADER_BYTES or self.header_count > MAX_HEADERS
+                or self.header_bytes > MAX_HEAD_BYTES):
+            raise HttpParserError("head of the reply is too large")
+        cdef bytes key = name.lower()
+        if key in READ:
+            self.headers[key] = value
+
+    def on_headers_complete(self):
+        self.status = self.parser.get_status_code()
+        if 100 <= self.status < 200:
+            self.interim += 1
+            if self.status == 101 or self.interim > MAX_INTERIM:
+                raise HttpParserError("interim replies without end, or an upgrade that nobody asked for")
+            return
+        cdef bint has_length = b"content-length" in self.headers
+        cdef bint has_coding = b"transfer-encoding" in self.headers
+        if has_length and has_coding:
+            raise HttpParserError("Content-Length and Transfer-Encoding in one reply")
+        self.is_framed = has_length or has_coding
+        self.is_headed = True
+        if self.relay is not None:
+            self.relay.on_head(self.status, self.headers, monotonic())
+
+    def on_body(self, bytes chunk):
+        if self.relay is not None:
+            self.relay.on_body(chunk, monotonic())
+        elif chunk.strip():
+            self.is_dirty = True  # data after the terminal event
+
+    def on_message_complete(self):
+        if not self.is_headed:
+            return  # an interim reply
+        self.is_finished = True
+        if self.relay is not None:
+            self.relay.on_complete(monotonic())
