@@ -46,4 +46,9 @@ def test_the_data_plane_names_no_framework_at_its_centre() -> None:
     for path in (ROOT / "domain").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                assert not {alias.name.split(".")[0] for alias in node.names} & {"aiohttp", "asyncio", "msgspec", "time"}
+                assert not {alias.name.split(".")[0] for alias in node.names} & {
+                    "aiohttp",
+                    "asyncio",
+                    "msgspec",
+                    "time",
+                }

