@@ -1,0 +1,35 @@
+/* What the load client counts, and its JSON. */
+#ifndef TALLY_H
+#define TALLY_H
+
+#include <stdint.h>
+
+/* Log-linear: 64 steps to each doubling, so a percentile is at most 1.6 % above the truth. */
+typedef struct {
+    uint64_t counts[60 * 64];
+    uint64_t count, sum, max;
+} histogram;
+
+typedef enum {
+    DONE,                 /* everything arrived, in order and unchanged */
+    ERROR_EVENT,          /* committed, then ended by one typed error event */
+    FAILED_BEFORE_COMMIT, /* no content reached the client: error status, error event or broken connection */
+    TRUNCATED,            /* committed, then the connection broke without an error event */
+    WRONG,                /* an event was lost, changed, doubled or out of order */
+    OUTCOMES
+} outcome;
+
+typedef enum { LOST, CHANGED, AFTER_DONE, NO_FINISH, NO_USAGE, UNTYPED_ERROR, MALFORMED, WRONGS } wrong;
+
+typedef struct {
+    uint64_t started, outcomes[OUTCOMES], wrongs[WRONGS], statuses[600], broken;
+    uint64_t events, joined, comments, bytes, connections;
+    histogram latency, ttft, delay, gap, first_delay;
+    char first_failure[512]; /* one sample, so that a reader knows where to look */
+} tally;
+
+void histogram_add(histogram *h, uint64_t nanoseconds);
+void tally_failure(tally *t, const char *what, const char *data, unsigned long size);
+void tally_print(const tally *t, double elapsed_s, double drained_s, double client_cpu_s);
+
+#endif
