@@ -9,6 +9,8 @@ from enum import IntEnum
 from itertools import product
 from typing import Literal
 
+from edgeproxy.domain.money import NANO_PER_DOLLAR
+
 Kind = Literal["counter", "gauge", "histogram"]
 
 API_ENDPOINTS = ("chat", "models", "other")
@@ -103,7 +105,7 @@ class Metric:
     bounds: tuple[float, ...] = ()
     first: int = -1
     sum_at: int = -1
-    scale: float = 1.0
+    divisor: int = 1
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -119,14 +121,14 @@ class Group:
     counts: int = 0
     sums: int = 0
 
-    def counter(self, name: str, text: str, scale: float = 1.0, **inner: tuple[str, ...]) -> Metric:
-        return self._add(name, "counter", text, inner, (), scale)
+    def counter(self, name: str, text: str, divisor: int = 1, **inner: tuple[str, ...]) -> Metric:
+        return self._add(name, "counter", text, inner, (), divisor)
 
     def gauge(self, name: str, text: str, **inner: tuple[str, ...]) -> Metric:
-        return self._add(name, "gauge", text, inner, (), 1.0)
+        return self._add(name, "gauge", text, inner, (), 1)
 
     def histogram(self, name: str, text: str, bounds: tuple[float, ...], **inner: tuple[str, ...]) -> Metric:
-        return self._add(name, "histogram", text, inner, bounds, 1.0)
+        return self._add(name, "histogram", text, inner, bounds, 1)
 
     def _add(
         self,
@@ -135,10 +137,10 @@ class Group:
         text: str,
         inner: dict[str, tuple[str, ...]],
         bounds: tuple[float, ...],
-        scale: float,
+        divisor: int,
     ) -> Metric:
         children = tuple(product(*inner.values()))
-        place = (bounds, self.counts, self.sums, scale)
+        place = (bounds, self.counts, self.sums, divisor)
         metric = Metric(f"edgeproxy_{name}", kind, text, self.subject, tuple(inner), children, *place)
         self.metrics.append(metric)
         self.counts += len(children) * (len(bounds) + 1)
@@ -195,7 +197,7 @@ OUTPUT_TOKEN = PAIR.histogram(
     "time_per_output_token_seconds", "Mean time between output tokens after the first.", PER_TOKEN
 )
 TOKENS_USED = PAIR.counter("tokens", "Tokens billed.", type=TOKENS)
-COST = PAIR.counter("cost_usd", "Cost in US dollars.", 1e-9, side=SIDES)
+COST = PAIR.counter("cost_usd", "Cost in US dollars.", NANO_PER_DOLLAR, side=SIDES)
 ATTEMPTS = PAIR.counter("upstream_requests", "Attempts sent upstream.", outcome=_labels(Outcome))
 PICKS = PAIR.counter("route_picks", "Provider chosen for an attempt.", reason=_labels(Pick))
 FALLBACKS = PAIR.counter("fallbacks", "Requests moved to the next provider or model.", error_type=FAULTS)
