@@ -40,6 +40,10 @@ cdef class UpstreamConnection:
         else:
             self.transport.writelines((head, body))
 
+    @property
+    def is_busy(self):
+        return self.relay is not None
+
     def pending(self):
         """Bytes of the request that the provider has not taken yet."""
         return self.transport.get_write_buffer_size() if not self.is_closed else 0
@@ -100,6 +104,7 @@ cdef class UpstreamConnection:
 
     def connection_made(self, transport):
         self.transport = transport
+        self.pool.opened(self)
 
     def data_received(self, bytes data):
         cdef double now = monotonic()

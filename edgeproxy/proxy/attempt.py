@@ -1,0 +1,108 @@
+"""One try of a call at a route: a connection, the request on the wire, and the wait for how it ends."""
+
+import time
+
+from edgeproxy._core.relay import RESULTS, Relay
+from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.upstream import UpstreamConnection
+from edgeproxy.domain.snapshot import Timeouts
+from edgeproxy.proxy.answer import stream_head
+from edgeproxy.proxy.call import Call
+from edgeproxy.proxy.decode import upstream_body
+from edgeproxy.proxy.dial import DialError
+from edgeproxy.proxy.drive import Signal, foreign
+from edgeproxy.proxy.judge import Verdict, judge_answer, judge_break, judge_dial
+from edgeproxy.proxy.routes import Route
+
+MIB = 1024 * 1024
+
+
+async def run_attempt(call: Call, route: Route) -> Verdict | None:
+    """Send the call to `route` and wait until the attempt is over. None: the whole reply is here."""
+    pool = call.plane.pools.of(route.origin)
+    connection = pool.take()
+    result = "stale"
+    if connection is not None:
+        result = await _exchange(call, route, connection)
+    if result == "stale":  # the race of a keep-alive connection that closes just now: once more, on a fresh one
+        try:
+            connection = await foreign(pool.dial(route.provider.timeouts), call.plane.loop)
+        except DialError as error:
+            return judge_dial(error, pool.dialer.missing_in_a_row, route.provider.name)
+        result = await _exchange(call, route, connection)
+    return _judge(call, route, result)
+
+
+async def _exchange(call: Call, route: Route, connection: UpstreamConnection) -> str:
+    """One request and its reply on one connection."""
+    asked, relay = call.asked, call.relay
+    assert asked is not None
+    assert relay is not None
+    body = upstream_body(asked, route)
+    call.scanner = new_scanner(call, route)
+    call.connection = connection
+    call.ended = Signal()
+    now = time.monotonic()
+    limits = route.provider.timeouts
+    relay.begin(
+        connection,
+        call.scanner,
+        stream_head(call, route.provider.name) if asked.is_stream else b"",
+        now=now,
+        send_s=limits.send_s + len(body) / MIB,
+        first_s=_first_limit(limits, asked.is_stream),
+        whole_until=min(now + limits.whole_s, call.exchange.received_at + call.deadline_s),
+        stall_s=limits.stall_s,
+        comments_s=limits.comments_s,
+    )
+    head = route.stream_head if asked.is_stream else route.json_head
+    connection.send(relay, b"%b%d\r\n\r\n" % (head, len(body)), body)
+    await call.ended
+    call.let_go()
+    return RESULTS[relay.result]
+
+
+def _first_limit(limits: Timeouts, is_stream: bool) -> float:
+    return limits.first_event_s if is_stream else limits.answer_s
+
+
+def new_scanner(call: Call, route: Route) -> ChatScanner:
+    assert call.routes is not None
+    return ChatScanner(
+        call.generation.encode(),
+        call.routes.model_text,
+        route.provider_text,
+        int(call.wall_at),
+        native_finish=call.exchange.surface == "/api/v1",
+    )
+
+
+def _judge(call: Call, route: Route, result: str) -> Verdict | None:
+    relay, scanner = call.relay, call.scanner
+    assert relay is not None
+    assert scanner is not None
+    provider = route.provider.name
+    if result == "done":
+        return None if relay.is_stream else _judge_body(call, route, relay)
+    secret = route.lane.secret.reveal() if route.lane.secret else ""
+    if result == "status":
+        return judge_answer(relay.status, relay.headers, relay.body, provider, secret, time.time())
+    if result == "error_event":
+        return judge_answer(200, relay.headers, scanner.error or b"", provider, secret, time.time())
+    if result == "json_reply" and b'"error"' in relay.body[:MIB]:
+        return judge_answer(200, relay.headers, relay.body, provider, secret, time.time())
+    return judge_break(result, provider)
+
+
+def _judge_body(call: Call, route: Route, relay: Relay) -> Verdict | None:
+    """A 200 with JSON may still hold an error, or no answer at all."""
+    assert call.scanner is not None
+    body = relay.body
+    if not call.scanner.read_body(body):
+        return judge_break("bad_response", route.provider.name)
+    if call.scanner.error is not None:
+        secret = route.lane.secret.reveal() if route.lane.secret else ""
+        return judge_answer(200, relay.headers, call.scanner.error, route.provider.name, secret, time.time())
+    return None
+
+

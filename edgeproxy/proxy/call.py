@@ -1,0 +1,262 @@
+"""A call's owner: it knows all that must be true at the end, and its `finish` happens exactly once.
+
+It is not the coroutine: the end, an error, a disconnect, a deadline and the drain all come here, and whoever is first
+wins. `finish` never awaits, so nothing can cancel it half way.
+"""
+
+import base64
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgeproxy._core.relay import Relay
+from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.table import Attempt
+from edgeproxy._core.upstream import UpstreamConnection
+from edgeproxy.dialects.openai_chat import chunk_identity
+from edgeproxy.domain.money import Charge, charge
+from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
+from edgeproxy.domain.snapshot import Key
+from edgeproxy.domain.usage import Usage
+from edgeproxy.proxy.decode import BYTES_PER_TOKEN, Asked
+from edgeproxy.proxy.drive import Drive, Signal
+from edgeproxy.proxy.exchange import Exchange
+from edgeproxy.proxy.plane import DataPlane
+from edgeproxy.proxy.routes import ModelRoutes, Route
+from edgeproxy.telemetry.metrics import Outcome, Phase
+
+CLIENT_LEFT = 499
+
+
+class ClientGone(Exception):
+    """Thrown into the coroutine of a call whose client left. The call is finished by then."""
+
+
+@dataclass(slots=True)
+class Served:
+    """What the client gets charged for, and what it is told about it."""
+
+    usage: Usage
+    charge: Charge
+    is_price_known: bool
+
+
+def new_generation_id(now: float) -> str:
+    """`gen-<unix seconds>-<20 characters>`: 100 random bits."""
+    return f"gen-{int(now)}-{base64.b32encode(os.urandom(13)).decode()[:20]}"
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Call:
+    """One client request. Times are monotonic seconds unless a name says `wall`."""
+
+    exchange: Exchange
+    plane: DataPlane
+    wall_at: float = field(default_factory=time.time)
+    generation: str = ""
+    key: Key | None = None
+    asked: Asked | None = None
+    routes: ModelRoutes | None = None
+    relay: Relay | None = None
+    drive: Drive | None = None
+    is_finished: bool = False
+    is_held: bool = False
+
+    # the attempt that runs, or the one that answered
+    attempt: Attempt | None = None
+    route: Route | None = None
+    connection: UpstreamConnection | None = None
+    scanner: ChatScanner | None = None
+    ended: Signal[None] = field(default_factory=Signal)
+    attempts: int = 0
+    attempt_at: float = 0.0
+    upstream_s: float = 0.0
+    ttft_s: float = -1.0
+    previous: list[dict[str, Any]] = field(default_factory=list)
+    served: Served | None = None
+
+    deadline_s: float = 0.0  # of the whole call, from its first byte
+    tenant: int = 0  # who calls, as the core tells tenants apart
+
+    def __post_init__(self) -> None:
+        self.generation = new_generation_id(self.wall_at)
+        self.deadline_s = self.plane.limits.deadline_s
+
+    # --- told by the relay -------------------------------------------------------------------------------------
+
+    def committed(self, now: float) -> None:
+        """The first meaningful event is here: from now on the call belongs to this attempt."""
+        attempt, route, relay = self.attempt, self.route, self.relay
+        assert attempt is not None
+        assert route is not None
+        assert relay is not None
+        self.ttft_s = now - relay.sent_at
+        self.plane.table.succeeded(attempt, now, self.ttft_s)
+        route.meter.first_token(now - self.exchange.received_at)
+
+    def woken(self) -> None:
+        self.ended.set(None)
+
+    # --- told by the door --------------------------------------------------------------------------------------
+
+    def gone(self) -> None:
+        """The client left. The provider's connection is closed before this returns."""
+        if not self.is_finished:
+            is_streaming = self.relay is not None and self.relay.is_committed
+            self.plane.meter.disconnected(Phase.STREAMING if is_streaming else Phase.BEFORE_FIRST)
+        self.finish(CLIENT_LEFT, "client_gone")
+        self.close()
+        if self.drive is not None:
+            self.drive.throw(ClientGone())
+
+    def pause(self) -> None:
+        if self.relay is not None:
+            self.relay.pause()
+
+    def resume(self) -> None:
+        if self.relay is not None:
+            self.relay.resume()
+
+    def half_closed(self) -> None:
+        """A client that has shut its sending side may still read: a byte on the wire tells (reliability, C07)."""
+        if self.relay is not None and not self.is_finished and self.relay.is_stream:
+            self.relay.comment()
+
+    # --- the end -----------------------------------------------------------------------------------------------
+
+    def begin_attempt(self, attempt: Attempt, route: Route) -> None:
+        self.attempt, self.route = attempt, route
+        self.attempts += 1
+        self.attempt_at = time.monotonic()
+        self.ended = Signal()
+
+    def end_attempt(self, outcome: Outcome) -> None:
+        """Close the books of the attempt that runs. Its success or failure has been told to the table before."""
+        attempt, route = self.attempt, self.route
+        if attempt is None or route is None:
+            return
+        now = time.monotonic()
+        self.upstream_s += now - self.attempt_at
+        tokens, stream_s = self._pace()
+        self.plane.table.finish(attempt, now, tokens, stream_s)
+        route.meter.attempt(outcome)
+        relay = self.relay
+        if relay is not None and relay.first_byte_at:
+            route.provider_meter.first_byte(relay.first_byte_at - relay.sent_at)
+        self.attempt = None
+
+    def _pace(self) -> tuple[int, float]:
+        """Output tokens after the first, and the seconds they took; (0, 0) when that says nothing."""
+        relay, served = self.relay, self.served
+        if relay is None or not relay.is_committed or served is None or served.usage.completion < 2:
+            return 0, 0.0
+        return served.usage.completion, max(0.0, relay.last_event_at - relay.first_event_at)
+
+    def let_go(self) -> None:
+        """Give up the connection of the attempt, unless it has already gone back to its pool."""
+        connection, self.connection = self.connection, None
+        if connection is not None and self.relay is not None:
+            connection.detach(self.relay)
+
+    def serve(self, usage: Usage | None) -> Served:
+        """Price what was delivered, by the provider's count or, without one, by ours."""
+        assert self.route is not None
+        if usage is None:
+            usage = self._estimate()
+            self.route.provider_meter.usage_estimated()
+        price = self.route.price
+        self.served = Served(usage, charge(usage, price, self.plane.snapshot.fee_ppm), price.is_known)
+        return self.served
+
+    def _estimate(self) -> Usage:
+        assert self.asked is not None
+        delivered = self.scanner.content_bytes if self.scanner is not None else 0
+        completion = (delivered + BYTES_PER_TOKEN - 1) // BYTES_PER_TOKEN
+        return Usage(prompt=self.asked.prompt_tokens, completion=completion, is_estimated=True)
+
+    def finish(self, status: int, error_type: str | None = None, outcome: Outcome = Outcome.CANCELLED) -> bool:
+        """End the call, once: charge or release, journal, count. False when somebody was faster."""
+        if self.is_finished:
+            return False
+        self.is_finished = True
+        now = time.monotonic()
+        if self.attempt is not None:
+            if self.relay is not None and self.relay.is_committed:
+                if self.served is None:
+                    self.serve(None)
+            else:
+                self.plane.table.neutral(self.attempt, now)
+            self.end_attempt(outcome)
+        self._resolve_hold()
+        self.plane.journal.append(self._record(status, error_type, now))
+        self._count(status, now)
+        return True
+
+    def _resolve_hold(self) -> None:
+        if self.served is not None and self.route is not None:
+            per_token = -1.0
+            tokens, stream_s = self._pace()
+            if tokens:
+                per_token = stream_s / (tokens - 1)
+            self.route.meter.settled(self.served.usage, self.served.charge, per_token)
+        if self.is_held:
+            if self.served is not None:
+                self.plane.credit.settle(self.generation, self.served.charge)
+            else:
+                self.plane.credit.void(self.generation)
+
+    def _count(self, status: int, now: float) -> None:
+        duration = now - self.exchange.received_at
+        is_stream = self.asked is not None and self.asked.is_stream
+        self.plane.meter.ended(status, is_stream, duration)
+        self.plane.meter.overhead(max(0.0, duration - self.upstream_s))
+        if self.relay is not None and is_stream:
+            self.plane.meters.node.stream_closed()
+        self.plane.calls.discard(self)
+
+    def close(self) -> None:
+        """Let go of client and provider. After `finish`, and after the last bytes have been written."""
+        self.let_go()
+        if self.relay is not None:
+            self.relay.drop()
+
+    def _record(self, status: int, error_type: str | None, now: float) -> CallRecord:
+        asked, served, key = self.asked, self.served, self.key
+        scanner = self.scanner
+        finish = scanner.finish_reason if scanner is not None and served is not None else None
+        duration = now - self.exchange.received_at
+        return CallRecord(
+            generation_id=self.generation,
+            ended_at=time.time(),
+            endpoint="chat",
+            status=status,
+            is_stream=asked is not None and asked.is_stream,
+            org=key.org if key else "",
+            key=(key.label or key.name) if key else "",
+            model=self.routes.model.id if self.routes else asked.model if asked else "",
+            provider=self.route.provider.slug if self.route else "",
+            attempts=self.attempts,
+            finish_reason=finish.decode() if finish else None,
+            error_type=error_type,
+            usage=served.usage if served else NO_USAGE,
+            charge=served.charge if served else NO_CHARGE,
+            is_price_known=served.is_price_known if served else True,
+            ttft_ms=(self.relay.first_event_at - self.exchange.received_at) * 1e3
+            if self.relay is not None and self.relay.is_committed
+            else None,
+            duration_ms=duration * 1e3,
+            overhead_ms=max(0.0, duration - self.upstream_s) * 1e3,
+        )
+
+    # --- what the client sees ----------------------------------------------------------------------------------
+
+    def identity(self) -> bytes:
+        """The members that all chunks of the reply share."""
+        routes, route = self.routes, self.route
+        return chunk_identity(
+            self.generation.encode(),
+            int(self.wall_at),
+            routes.model_text if routes else b"",
+            route.provider_text if route else b"",
+        )

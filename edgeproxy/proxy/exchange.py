@@ -1,0 +1,42 @@
+"""What a door hands to the pipeline: one request, and the connection that its answer goes out on."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class ClientTransport(Protocol):
+    def write(self, data: bytes) -> None: ...
+    def get_write_buffer_size(self) -> int: ...
+    def abort(self) -> None: ...
+
+
+class Client(Protocol):
+    """Whom the door tells about the connection while the call runs."""
+
+    def gone(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def half_closed(self) -> None: ...
+
+
+class Exchange(Protocol):
+    """One request of one connection. Everything but the body is already here."""
+
+    received_at: float  # monotonic seconds
+    surface: str  # "/v1" or "/api/v1": whose habits the answer follows
+    is_http11: bool
+    keeps_alive: bool
+    transport: ClientTransport
+    client: Client | None  # set while a call listens
+
+    def header(self, name: str) -> str | None: ...
+
+    def take_body(self) -> bytes | None:
+        """The body, when all of it has arrived already."""
+
+    async def read_body(self) -> bytes:
+        """Wait for the body, within its limits of size and time. Runs in a task of its own."""
+
+    @property
+    def respond(self) -> Callable[[int, list[tuple[str, str]], bytes], Any]:
+        """Write a whole answer: status, headers besides the framing ones, body."""

@@ -1,0 +1,191 @@
+"""Try routes until one answers: until the commit point, within attempts, budget and deadline; never after it."""
+
+import time
+
+from edgeproxy._core import codes
+from edgeproxy._core.table import Attempt
+from edgeproxy.domain.errors import CallError, ProviderOverloaded, RateLimited
+from edgeproxy.proxy.attempt import run_attempt
+from edgeproxy.proxy.call import Call
+from edgeproxy.proxy.judge import Effect, Verdict
+from edgeproxy.proxy.plan import Plan, positions
+from edgeproxy.proxy.routes import Route
+from edgeproxy.telemetry.metrics import Pick
+
+LEAST_TIME_S = 1.0  # no attempt starts with less of the deadline left
+
+
+async def serve_by_one(call: Call, plan: Plan) -> None:
+    """Get the call its whole reply, or raise the CallError that the client is to see."""
+    failed: list[tuple[Attempt, Verdict]] = []
+    try:
+        while True:
+            verdict = await _next(call, plan, failed)
+            if verdict is None:
+                return
+            _raise_if_final(call, plan, verdict, failed)
+    finally:
+        for _ in failed[1:]:
+            call.plane.budget.done(plan.routes.model.slot)
+
+
+async def _next(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> Verdict | None:
+    attempt = _choose(call, plan)
+    if attempt is None:
+        raise _no_route(call, plan, failed)
+    plan.eligible &= ~(1 << attempt.position)
+    route = plan.routes.routes[attempt.position]
+    call.begin_attempt(attempt, route)
+    route.meter.picked(Pick.FALLBACK if failed else plan.reason)
+    verdict = await run_attempt(call, route)
+    relay = call.relay
+    assert relay is not None
+    if verdict is None:
+        if not relay.is_committed:  # a whole answer, or a stream that ended before it said anything
+            call.plane.table.succeeded(attempt, time.monotonic(), -1.0)
+        return None
+    _charge(call, attempt, route, verdict, is_committed=relay.is_committed)
+    if relay.is_committed:
+        route.provider_meter.broken_stream()
+        call.serve(None)
+    call.end_attempt(verdict.outcome)
+    if not relay.is_committed:
+        call.previous.append(
+            {"provider": route.provider.name, "code": verdict.error.error_type, "status": verdict.error.status}
+        )
+    failed.append((attempt, verdict))
+    return verdict
+
+
+def _choose(call: Call, plan: Plan) -> Attempt | None:
+    """The next admitted route: in the plan's strict order as far as it goes, then by the weighted draw."""
+    plane, routes, asked = call.plane, plan.routes, call.asked
+    assert asked is not None
+    now = time.monotonic()
+    tenant = call.tenant
+    strict = plan.order if not plan.sort else _sorted(call, plan)
+    for position in strict:
+        if plan.eligible >> position & 1:
+            attempt = plane.table.pick_at(routes.candidates, position, tenant, now, plane.dice)
+            if attempt is not None:
+                return attempt
+    unlisted = plan.eligible & ~sum(1 << position for position in plan.order)
+    return plane.table.pick(
+        routes.candidates, unlisted, asked.prompt_tokens, asked.expected_output, tenant, now, plane.dice
+    )
+
+
+def _sorted(call: Call, plan: Plan) -> list[int]:
+    """Strict order by price, latency or throughput; what has no figure goes last (contract 3.3)."""
+    asked, table, now = call.asked, call.plane.table, time.monotonic()
+    assert asked is not None
+
+    def key(position: int) -> float:
+        endpoint = plan.routes.routes[position].endpoint
+        if plan.sort == "price":
+            price = endpoint.price
+            if price.prompt is None or price.completion is None:
+                return float("inf")
+            return asked.prompt_tokens * price.prompt + asked.expected_output * price.completion + price.request
+        stats = table.endpoint_stats(endpoint.slot, now)
+        if plan.sort == "latency":
+            return stats.ttft_5m[0] if stats.ttft_5m else float("inf")
+        return -stats.throughput_5m[0] if stats.throughput_5m else float("inf")
+
+    return sorted(positions(plan.eligible), key=key)
+
+
+def _charge(call: Call, attempt: Attempt, route: Route, verdict: Verdict, *, is_committed: bool) -> None:
+    """Tell the table, once, what the attempt came to; one failure charges one scope."""
+    table, now = call.plane.table, time.monotonic()
+    if verdict.effect is not Effect.NEUTRAL:
+        route.provider_meter.failed(verdict.fault)
+    if verdict.may_duplicate:
+        route.provider_meter.possible_duplicate()
+    if is_committed:
+        if verdict.effect is not Effect.NEUTRAL:
+            table.failed_after_commit(attempt, verdict.failure, now)
+    elif verdict.effect is Effect.FAILED:
+        table.failed(attempt, verdict.scope, verdict.failure, now)
+    elif verdict.effect is Effect.THROTTLED:
+        table.throttled(attempt, verdict.retry_after_s, now)
+    elif verdict.effect is Effect.HARD:
+        table.closed_hard(attempt, verdict.scope, verdict.reason, verdict.retest_s, now)
+    else:
+        table.neutral(attempt, now)
+
+
+def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: list[tuple[Attempt, Verdict]]) -> None:
+    """Return if another route may try; otherwise raise what the client is to see."""
+    relay, plane = call.relay, call.plane
+    assert relay is not None
+    if relay.is_committed or not verdict.is_retryable:
+        raise verdict.error
+    now = time.monotonic()
+    left_s = call.exchange.received_at + call.deadline_s - now
+    if _is_poison(call, failed, now):
+        plane.meters.node.poisoned()
+        raise final_error(call, failed)
+    if len(failed) >= plan.most_attempts or not plan.eligible or left_s < LEAST_TIME_S:
+        raise final_error(call, failed)
+    if not plane.budget.withdraw(plan.routes.model.slot, now):
+        plane.meters.node.budget_exhausted()
+        error = final_error(call, failed)
+        error.metadata["retry"] = "budget_exhausted"
+        raise error
+    assert call.route is not None
+    call.route.meter.fell_back(verdict.fault)
+
+
+def _is_poison(call: Call, failed: list[tuple[Attempt, Verdict]], now: float) -> bool:
+    """The same application-level failure at two endpoints that serve others: the request is at fault (2.1)."""
+    if len(failed) < 2:
+        return False
+    (first, was), (second, verdict) = failed[-2:]
+    is_same = verdict.is_application and was.is_application and verdict.failure == was.failure
+    table = call.plane.table
+    if not is_same or not (table.served_another(first, now) and table.served_another(second, now)):
+        return False
+    table.withdraw(first, now)
+    table.withdraw(second, now)
+    return True
+
+
+def final_error(call: Call, failed: list[tuple[Attempt, Verdict]]) -> CallError:
+    """The last error; with every attempt told, and the smallest Retry-After if every attempt gave one."""
+    error = failed[-1][1].error
+    is_limit = all(verdict.effect is Effect.THROTTLED for _, verdict in failed)
+    if not is_limit and isinstance(error, RateLimited):
+        error = next(v.error for _, v in reversed(failed) if v.effect is not Effect.THROTTLED)
+    if len(call.previous) > 1:
+        error.metadata["previous_errors"] = call.previous
+    waits = [verdict.retry_after_s for _, verdict in failed]
+    if isinstance(error, (RateLimited, ProviderOverloaded)):
+        error.retry_after_s = max(1, round(min(waits))) if min(waits) > 0 else error.retry_after_s or 1
+    return error
+
+
+def _no_route(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> CallError:
+    """Nothing admits the call: the last real error if there was one, else when to come back."""
+    if failed:
+        return final_error(call, failed)
+    table, now = call.plane.table, time.monotonic()
+    wait_s = max(1, round(table.retry_after_s(plan.routes.candidates, plan.eligible, now)))
+    states = {table.state(codes.SCOPE_LANE, plan.routes.routes[p].lane.slot, now) for p in positions(plan.eligible)}
+    names = sorted({plan.routes.routes[p].provider.name for p in positions(plan.eligible)})
+    metadata = {"retry_after_seconds": wait_s, "providers": names}
+    if states == {codes.THROTTLED}:
+        return RateLimited(
+            f"Every provider of {plan.routes.model.id} is rate limited. Retry in {wait_s} s.",
+            metadata=metadata | {"limit_source": "upstream_provider"},
+            retry_after_s=wait_s,
+            availability={"code": "capacity_exhausted", "retryable": True, "retry_after": wait_s},
+        )
+    return ProviderOverloaded(
+        f"No provider of {plan.routes.model.id} is available now ({', '.join(names)}). Retry in {wait_s} s.",
+        metadata=metadata,
+        retry_after_s=wait_s,
+        availability={"code": "temporarily_unavailable", "retryable": True, "retry_after": wait_s},
+    )
+
+

@@ -1,0 +1,147 @@
+"""The life of a call, from top to bottom. Every phase is a file of its own; nothing else names them all.
+
+    accept → authenticate → decode → plan → hold → (rank → admit → stream → measure, try next) → settle → account
+
+`serve` is a coroutine that only ever waits for a `Signal`: see `drive`. A call that fails raises a CallError; what
+happens to the client then is `conclude`'s business.
+"""
+
+import logging
+from collections.abc import Callable
+
+from edgeproxy._core.relay import Relay
+from edgeproxy.domain.errors import CallError, Draining, InternalError
+from edgeproxy.domain.money import PICO_PER_NANO, PPM
+from edgeproxy.proxy.answer import stream_head, write_error
+from edgeproxy.proxy.authenticate import authenticate
+from edgeproxy.proxy.call import Call, ClientGone
+from edgeproxy.proxy.decode import decode
+from edgeproxy.proxy.drive import Drive, foreign
+from edgeproxy.proxy.exchange import Exchange
+from edgeproxy.proxy.failover import serve_by_one
+from edgeproxy.proxy.plan import Plan, find_model, make_plan
+from edgeproxy.proxy.plane import DataPlane
+from edgeproxy.proxy.settle import settle_answer, settle_stream
+from edgeproxy.telemetry.metrics import Outcome, Refusal
+
+log = logging.getLogger(__name__)
+
+
+async def serve(call: Call) -> None:
+    """Answer one chat call."""
+    plane = call.plane
+    accept(call)
+    call.key = authenticate(call.exchange, plane.accounts)
+    body = call.exchange.take_body()
+    if body is None:
+        body = await foreign(call.exchange.read_body(), plane.loop)
+    plane.meter.body(len(body))
+    call.asked = decode(body)
+    call.routes = find_model(call.asked.model, plane.snapshot)
+    plan = make_plan(call.asked, call.routes, plane.limits.attempts)
+    hold(call, plan)
+    open_relay(call)
+    plane.budget.deposit(call.routes.model.slot, call.exchange.received_at)
+    await serve_by_one(call, plan)
+    if call.asked.is_stream:
+        settle_stream(call)
+    else:
+        assert call.relay is not None
+        settle_answer(call, call.relay.body)
+
+
+def accept(call: Call) -> None:
+    """Refuse new calls while draining; the load balancer has been told."""
+    if call.plane.is_draining:
+        call.exchange.keeps_alive = False
+        raise Draining("This node is shutting down. Retry: another node will answer.", retry_after_s=1)
+
+
+def hold(call: Call, plan: Plan) -> None:
+    """Set the ceiling price of the dearest route aside."""
+    asked, key = call.asked, call.key
+    assert asked is not None
+    assert key is not None
+    tokens = asked.request.output_limit or asked.expected_output
+    dearest = max(
+        asked.prompt_tokens * (route.price.prompt or 0) + tokens * (route.price.completion or 0) + route.price.request
+        for route in plan.routes.routes
+    )
+    ceiling = dearest * (PPM + call.plane.snapshot.fee_ppm) // (PPM * PICO_PER_NANO) + 1
+    call.plane.credit.hold(key, call.generation, ceiling)
+    call.is_held = True
+
+
+def open_relay(call: Call) -> None:
+    asked, key, exchange = call.asked, call.key, call.exchange
+    assert asked is not None
+    assert key is not None
+    call.relay = Relay(
+        exchange.transport,
+        call,
+        call.plane.wheel,
+        stream_head(call, None) if asked.is_stream else b"",
+        is_stream=asked.is_stream,
+        is_chunked=exchange.is_http11,
+        wants_comments=key.keepalive_comments,
+        slow_reader_s=call.plane.limits.slow_reader_s,
+    )
+    if asked.is_stream:
+        call.plane.meters.node.stream_opened()
+
+
+# --- around the coroutine --------------------------------------------------------------------------------------
+
+
+def start(exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> Call:
+    """Begin a call; `ended()` is called once, when the door may have its connection back."""
+    call = Call(exchange, plane)
+    plane.calls.add(call)
+    plane.meter.began()
+    exchange.client = call
+
+    def done(error: BaseException | None) -> None:
+        exchange.client = None
+        conclude(call, error)
+        ended()
+
+    call.drive = Drive(serve(call), done)
+    call.drive.start()
+    return call
+
+
+def conclude(call: Call, error: BaseException | None) -> None:
+    """The coroutine is over. Whatever it raised becomes the one answer that the client gets."""
+    if error is None or isinstance(error, ClientGone):
+        call.finish(200)
+    elif isinstance(error, CallError):
+        fail(call, error)
+    else:
+        log.error("call %s failed inside the gateway", call.generation, exc_info=error)
+        call.plane.meters.node.internal_error()
+        fail(call, InternalError("Internal error. It has been logged.", metadata={"request_id": call.generation}))
+    call.close()
+
+
+def fail(call: Call, error: CallError) -> None:
+    """Finish with `error`, then show it. A stream that is open ends in one typed error event."""
+    relay = call.relay
+    if relay is None:
+        count_refusal(call, error)
+    if call.finish(error.status, error.error_type, Outcome.ERROR):
+        if relay is not None and relay.is_open:
+            call.exchange.keeps_alive = call.exchange.keeps_alive and call.exchange.is_http11
+        write_error(call, error)
+
+
+REFUSALS = {401: Refusal.AUTH, 402: Refusal.CREDITS, 404: Refusal.NO_MODEL, 429: Refusal.RATE_LIMIT}
+
+
+def count_refusal(call: Call, error: CallError) -> None:
+    """A call that never came to an attempt."""
+    reason = REFUSALS.get(error.status, Refusal.BODY)
+    if isinstance(error, Draining):
+        reason = Refusal.DRAINING
+    elif error.status == 404 and call.routes is not None:
+        reason = Refusal.NO_PROVIDER
+    call.plane.meter.rejected(reason)

@@ -1,0 +1,48 @@
+"""What every call of a worker shares: the ports, the tables, the pools, the clockwork."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edgeproxy._core.budget import RetryBudget
+from edgeproxy._core.dice import Dice
+from edgeproxy._core.table import RouteTable
+from edgeproxy._core.wheel import Wheel
+from edgeproxy.proxy.pool import Pools
+from edgeproxy.proxy.ports import Accounts, Credit, Journal, Snapshot
+from edgeproxy.telemetry.meters import EndpointMeter, Meters
+
+if TYPE_CHECKING:
+    from edgeproxy.proxy.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of a call. Seconds, bytes, counts."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    attempts: int = 3
+    deadline_s: float = 600.0
+    slow_reader_s: float = 120.0
+
+
+@dataclass(slots=True)
+class DataPlane:
+    loop: asyncio.AbstractEventLoop
+    snapshot: Snapshot
+    accounts: Accounts
+    credit: Credit
+    journal: Journal
+    table: RouteTable
+    budget: RetryBudget
+    dice: Dice
+    wheel: Wheel
+    pools: Pools
+    meters: Meters
+    limits: Limits = field(default_factory=Limits)
+    is_draining: bool = False
+    calls: "set[Call]" = field(default_factory=set)
+    meter: EndpointMeter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.meter = self.meters.endpoint("chat")

@@ -1,0 +1,127 @@
+"""A snapshot made ready for calls: per model its candidates for the core, per route everything prebuilt."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from edgeproxy._core.table import Candidates
+from edgeproxy.domain.money import Price
+from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot
+from edgeproxy.providers.openai import Origin, origin_of, request_head
+from edgeproxy.telemetry.meters import Meters, PairMeter, ProviderMeter
+
+MAX_LANES = 64  # positions of one model, as bits of a mask
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A lane as a candidate: what an attempt there needs. Text that goes into JSON is already escaped."""
+
+    provider: Provider
+    endpoint: Endpoint
+    lane: Lane
+    origin: Origin
+    stream_head: bytes
+    json_head: bytes
+    model_json: bytes  # the provider's name of the model, quoted
+    provider_text: bytes
+    meter: PairMeter
+    provider_meter: ProviderMeter
+
+    @property
+    def price(self) -> Price:
+        return self.endpoint.price
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What a client may call it by in `provider.order` and its like; all in lower case."""
+        return (self.provider.slug.lower(), self.provider.name.lower(), self.endpoint.tag.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoutes:
+    """All routes of one model; a route's position in `routes` is its position in `candidates`."""
+
+    model: Model
+    routes: tuple[Route, ...]
+    candidates: Candidates
+    model_text: bytes
+    everybody: int  # mask of all positions
+    smallest_output: int  # no request for fewer tokens needs a look at the endpoints' limits
+    smallest_context: int
+
+
+class RouteBook:
+    """The `Snapshot` port: built once per configuration, swapped with one assignment."""
+
+    def __init__(self, snapshot: Snapshot, meters: Meters) -> None:
+        self.source = snapshot
+        self.fee_ppm = snapshot.fee_ppm
+        providers = {provider.slug: provider for provider in snapshot.providers}
+        self.models = {model.id: _model_routes(model, providers, meters) for model in snapshot.models}
+        self.aliases = dict(snapshot.aliases)
+
+    def find(self, name: str) -> ModelRoutes | None:
+        return self.models.get(name) or self.models.get(self.aliases.get(name, ""))
+
+    def nearest(self, name: str) -> list[str]:
+        close = difflib.get_close_matches(name[:100], list(self.models)[:2000], n=3, cutoff=0.5)
+        return close or sorted(self.models)[:3]
+
+
+def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters) -> ModelRoutes:
+    routes = [
+        _route(model, endpoint, lane, providers[endpoint.provider], meters)
+        for endpoint in model.endpoints
+        for lane in endpoint.lanes
+    ][:MAX_LANES]
+    return ModelRoutes(
+        model=model,
+        routes=tuple(routes),
+        candidates=_candidates(model, routes),
+        model_text=_inside_json(model.id),
+        everybody=(1 << len(routes)) - 1,
+        smallest_output=_smallest(routes, lambda endpoint: endpoint.max_completion_tokens),
+        smallest_context=_smallest(routes, lambda endpoint: endpoint.context_length),
+    )
+
+
+def _candidates(model: Model, routes: list[Route]) -> Candidates:
+    def column(price: Callable[[Price], int | None]) -> list[int]:
+        return [-1 if (value := price(route.price)) is None else value for route in routes]
+
+    # The weight is the endpoint's; its credentials share it.
+    weights = [route.endpoint.weight / len(route.endpoint.lanes) for route in routes]
+    return Candidates(
+        [route.lane.slot for route in routes],
+        column(lambda price: price.prompt),
+        column(lambda price: price.completion),
+        column(lambda price: price.request),
+        weights,
+        model.slot,
+    )
+
+
+def _smallest(routes: Iterable[Route], limit: Callable[[Endpoint], int | None]) -> int:
+    return min((limit(route.endpoint) or 2**31 for route in routes), default=2**31)
+
+
+def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, meters: Meters) -> Route:
+    return Route(
+        provider=provider,
+        endpoint=endpoint,
+        lane=lane,
+        origin=origin_of(provider),
+        stream_head=request_head(provider, lane, "text/event-stream"),
+        json_head=request_head(provider, lane, "application/json"),
+        model_json=orjson.dumps(endpoint.model),
+        provider_text=_inside_json(provider.name),
+        meter=meters.pair(model.id, provider.slug),
+        provider_meter=meters.provider(provider.slug),
+    )
+
+
+def _inside_json(text: str) -> bytes:
+    return orjson.dumps(text)[1:-1]

@@ -1,0 +1,72 @@
+"""Charge: usage times price, journalled before the client sees the end; then the end itself."""
+
+from edgeproxy._core.spans import SpanError, scan
+from edgeproxy.dialects.openai_chat import closing_choice, read_usage, usage_event, usage_json
+from edgeproxy.domain.money import NANO_PER_DOLLAR
+from edgeproxy.proxy.answer import Headers, write_json
+from edgeproxy.proxy.call import Call, Served
+from edgeproxy.telemetry.metrics import Outcome
+
+DONE = b"data: [DONE]\n\n"
+
+
+def settle_stream(call: Call) -> None:
+    """The stream ended as it should: settle, then send usage and the terminal event."""
+    scanner, relay, asked = call.scanner, call.relay, call.asked
+    assert scanner is not None
+    assert relay is not None
+    assert asked is not None
+    usage = scanner.usage
+    served = call.serve(read_usage(usage))
+    _count_empty(call)
+    if not call.finish(200, outcome=Outcome.OK):
+        return
+    tail = DONE
+    is_openrouter = call.exchange.surface == "/api/v1"
+    if is_openrouter or asked.request.wants_usage:
+        choices = b"[]"
+        if is_openrouter:
+            finish = _quoted(scanner.finish_reason)
+            choices = closing_choice(finish, _quoted(scanner.native_finish_reason))
+        tail = usage_event(call.identity(), choices, _usage_bytes(served, usage)) + DONE
+    relay.close(tail)
+    call.close()
+
+
+def _quoted(text: bytes | None) -> bytes:
+    return b"null" if text is None else b'"' + text + b'"'
+
+
+def _usage_bytes(served: Served, raw: bytes | None) -> bytes:
+    return usage_json(served.usage, served.charge if served.is_price_known else None, raw)
+
+
+def _count_empty(call: Call) -> None:
+    if call.scanner is not None and not call.scanner.content_bytes and not call.scanner.meaningful_events:
+        assert call.route is not None
+        call.route.provider_meter.empty_answer()
+
+
+def settle_answer(call: Call, body: bytes) -> None:
+    """A whole JSON answer: settle, then send it with the fields that are ours."""
+    scanner, route = call.scanner, call.route
+    assert scanner is not None
+    assert route is not None
+    raw = _usage_of(body)
+    served = call.serve(read_usage(raw))
+    answer = scanner.patch_body(body, _usage_bytes(served, raw))
+    if not call.finish(200, outcome=Outcome.OK):
+        return
+    extra: Headers = [("X-Provider-Name", route.provider.name), ("X-Edgeproxy-Attempts", str(call.attempts))]
+    if served.is_price_known:
+        extra.append(("X-Edgeproxy-Cost", f"{served.charge.total / NANO_PER_DOLLAR:.9f}"))
+    write_json(call, 200, answer, extra)
+    call.close()
+
+
+def _usage_of(body: bytes) -> bytes | None:
+    try:
+        raw = scan(body).value("usage")
+    except SpanError:
+        return None
+    return None if raw == b"null" else raw
