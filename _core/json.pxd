@@ -1,4 +1,4 @@
-# Strict JSON (RFC 8259) over raw bytes: what both `spans` and `chat` walk with. Nothing here allocates or recurses.
+# Strict JSON (RFC 8259) over raw bytes: what both `spans` and `patch` walk with. Nothing here allocates or recurses.
 #
 # A walker takes the place of the next byte and `end`, and answers with the place behind what it has read, or NULL
 # with `walk.fault` and `walk.at` set. No byte at or behind `end` is ever touched.

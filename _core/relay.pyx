@@ -156,7 +156,7 @@ cdef class Relay:
     cdef int flush(self, double now) except -1:
         """Write what the scanner has ready. Before the commit point that is nothing."""
         cdef ChatScanner scanner = self.scanner
-        if scanner is None or self.status != 200 or scanner.out_size == 0:
+        if scanner is None or self.status != 200 or scanner.out.size == 0:
             return 0
         if not self.is_committed:
             if not scanner.is_committed or self.result > DONE:
@@ -179,13 +179,12 @@ cdef class Relay:
             scanner.clear_out()
             return 0
         if self.is_chunked:
-            width = snprintf(size_line, sizeof(size_line), b"%zx\r\n", <size_t>scanner.out_size)
-            scanner.reserve(2)
-            memcpy(scanner.out + scanner.out_start - width, size_line, width)
-            memcpy(scanner.out + scanner.out_start + scanner.out_size, b"\r\n", 2)
-            data = PyBytes_FromStringAndSize(scanner.out + scanner.out_start - width, scanner.out_size + width + 2)
+            width = snprintf(size_line, sizeof(size_line), b"%zx\r\n", <size_t>scanner.out.size)
+            memcpy(scanner.out.data - width, size_line, width)
+            memcpy(scanner.out.data + scanner.out.size, b"\r\n", 2)
+            data = PyBytes_FromStringAndSize(scanner.out.data - width, scanner.out.size + width + 2)
         else:
-            data = PyBytes_FromStringAndSize(scanner.out + scanner.out_start, scanner.out_size)
+            data = PyBytes_FromStringAndSize(scanner.out.data, scanner.out.size)
         scanner.clear_out()
         if not self.is_open:
             self.is_open = True

@@ -23,6 +23,3 @@ cdef class Spans:
     cdef int append(self, Member member) except -1
     cdef Py_ssize_t find(self, const char *key, Py_ssize_t size) noexcept nogil
     cdef Py_ssize_t repeated(self) except -2
-
-
-cdef Spans scan_body(bytes body)

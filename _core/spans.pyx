@@ -213,10 +213,6 @@ cdef inline Place key_end(Place p) noexcept nogil:
 
 def scan(bytes body not None) -> Spans:
     """Judge `body` strictly and find its top-level members; SpanError says why not."""
-    return scan_body(body)
-
-
-cdef Spans scan_body(bytes body):
     cdef Spans spans = Spans.__new__(Spans)
     cdef Place start = <Place>PyBytes_AS_STRING(body)
     cdef Place end = start + PyBytes_GET_SIZE(body)

@@ -1,0 +1,101 @@
+cimport cython
+from libc.stdint cimport uint64_t
+
+from edgeproxy._core.buffer cimport Buffer
+from edgeproxy._core.json cimport Place, Walk
+
+cdef enum Finish:
+    FINISH_NONE
+    FINISH_STOP
+    FINISH_LENGTH
+    FINISH_TOOL_CALLS
+    FINISH_CONTENT_FILTER
+    FINISH_ERROR
+    FINISHES
+
+# Top-level members that every reply has, in the order in which missing ones are put in.
+cdef enum Part:
+    PART_ID
+    PART_OBJECT
+    PART_CREATED
+    PART_MODEL
+    PART_PROVIDER
+    PART_CHOICES
+    PART_FINGERPRINT  # of whole replies only
+    PARTS
+
+cdef struct Text:
+    const char *start
+    Py_ssize_t size
+
+cdef struct Span:
+    Place start  # NULL: not there
+    Place stop
+
+cdef struct Edit:
+    Place at            # the text from `at` to `to` is replaced by the `size` bytes at `text`
+    Place to
+    const char *text
+    Py_ssize_t size     # -1: the usage that the writer is given goes here
+
+cdef struct Choice:
+    int index
+    Finish finish
+    Py_ssize_t native_edits  # index of the two edits that add native_finish_reason, or -1
+    Span native              # the provider's own native_finish_reason
+    bint has_finish
+    bint has_message         # `delta`, or `message` in a whole reply
+
+
+@cython.final
+cdef class ChatPatch:
+    # What the contract owns, as JSON.
+    cdef bytes owned
+    cdef Text members[PARTS]   # `"key":value,` for when it is missing; object is the event's
+    cdef Text values[PARTS]    # what takes the place of the provider's value; size 0: his stays
+    cdef bint native_finish
+
+    # The text that was read last. Places point into it, so they are good only while its owner keeps it.
+    cdef Walk walk
+    cdef bint is_body          # a whole chat.completion, not an event
+    cdef Span object
+    cdef Edit *edits           # [edit_count], in the order of the text
+    cdef Py_ssize_t edit_count
+    cdef Py_ssize_t edit_capacity
+    cdef Py_ssize_t edit_bytes
+    cdef unsigned int present  # bit `1 << part`
+    cdef bint has_members      # something stands in front of the `}`
+    cdef bint has_content      # a delta or message says something
+    cdef bint has_role
+    cdef bint has_usage        # of a whole reply: a member to be replaced is there
+    cdef bint is_error_object  # "object":"error"
+    cdef uint64_t finished     # bit `1 << index` of each choice that has a finish_reason
+    cdef Py_ssize_t said_bytes
+    cdef Span error
+    cdef Span usage            # a usage object at the top level
+    cdef Span inner_usage      # one inside a choice
+    cdef Choice choice
+
+    # What is remembered from all that was read.
+    cdef Finish finish
+    cdef bytes native_finish_reason
+    cdef bytes upstream_id
+    cdef bytes upstream_model
+    cdef Buffer last_usage
+
+    cdef bint read(self, Place start, Place end, bint is_body) except -1
+    cdef int write(self, Buffer *out, bytes usage) except -1
+
+    cdef char *write_missing(self, char *p, bytes usage) noexcept
+    cdef void forget_native(self) noexcept nogil
+    cdef Place read_top(self, Place p, Place end) except? NULL
+    cdef Place read_member(self, Place p, Place end) except? NULL
+    cdef Place own(self, Part part, Place start, Place stop) except? NULL
+    cdef Place read_usage(self, Place p, Place end) except? NULL
+    cdef Place read_choices(self, Place p, Place end) except? NULL
+    cdef Place read_choice(self, Place p, Place end) except? NULL
+    cdef Place read_choice_member(self, Place p, Place end) except? NULL
+    cdef Place read_finish(self, Place p, Place end) except? NULL
+    cdef Place read_message(self, Place p, Place end) except? NULL
+    cdef int complete_choice(self, Place at, bint is_bare) except -1
+    cdef Place edit(self, Place at, Place to, const char *text, Py_ssize_t size) except? NULL

@@ -1,0 +1,338 @@
+# cython: boundscheck=True
+"""Chat streams: bytes in, however they are cut; whole events out, patched and framed as `data: {…}` LF LF.
+
+No clock, no I/O. The fields that the contract owns are patched by `patch`; here are lines, events and their meaning.
+"""
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr, memcmp, memset
+
+from edgeproxy._core.buffer cimport append, clear, dispose, reserve
+from edgeproxy._core.patch cimport (
+    FINISH_CONTENT_FILTER,
+    FINISH_ERROR,
+    FINISH_LENGTH,
+    FINISH_NONE,
+    FINISH_STOP,
+    FINISH_TOOL_CALLS,
+)
+
+ERROR_EVENT = FAILURE_ERROR_EVENT
+LINE_TOO_LONG = FAILURE_LINE_TOO_LONG
+EVENT_TOO_LONG = FAILURE_EVENT_TOO_LONG
+MALFORMED = FAILURE_MALFORMED
+
+cdef tuple FINISH_NAMES = (None, b"stop", b"length", b"tool_calls", b"content_filter", b"error")
+
+
+cdef inline Place find(Place p, Place end, unsigned char byte) noexcept nogil:
+    cdef Place found = NULL
+    if p < end:
+        found = <Place>memchr(p, byte, end - p)
+    return end if found is NULL else found
+
+
+cdef inline bint is_blank(unsigned char byte) noexcept nogil:
+    return byte == c' ' or byte == c'\t' or byte == c'\n'
+
+
+cdef inline bint is_done_mark(Place p, Place end) noexcept nogil:
+    return end - p == 6 and memcmp(p, b"[DONE]", 6) == 0
+
+
+cdef inline Span trimmed(Place p, Place end) noexcept nogil:
+    cdef Span span
+    while p < end and is_blank(p[0]):
+        p += 1
+    while p < end and is_blank((end - 1)[0]):
+        end -= 1
+    span.start = p
+    span.stop = end
+    return span
+
+
+cdef inline void replace_bytes(char *p, char *end, char old, char new) noexcept nogil:
+    while p < end:
+        if p[0] == old:
+            p[0] = new
+        p += 1
+
+
+cdef bytes text_of(Span span):
+    return PyBytes_FromStringAndSize(<const char *>span.start, span.stop - span.start)
+
+
+@cython.final
+cdef class ChatScanner:
+    """One reply of a provider that speaks the OpenAI chat dialect."""
+
+    def __init__(
+        self, bytes generation not None, bytes model not None, bytes provider not None, created, *, native_finish
+    ):
+        self.chat = ChatPatch(generation, model, provider, created, native_finish=native_finish)
+        self.is_first_line = True
+
+    def __dealloc__(self):
+        dispose(&self.out)
+        dispose(&self.carry)
+        dispose(&self.joined)
+
+    cdef void clear_out(self) noexcept:
+        clear(&self.out)
+
+    cdef int fail(self, Failure failure) except -1:
+        self.failure = failure
+        dispose(&self.carry)
+        dispose(&self.joined)
+        self.data.start = NULL
+        return 0
+
+    cdef int feed_raw(self, const unsigned char *data, Py_ssize_t size) except -1:
+        cdef Place p = data
+        cdef Place end = data + size
+        cdef Place lf, cr, stop
+        if self.failure or size == 0:
+            return 0
+        if self.is_after_cr and p[0] == c'\n':
+            p += 1
+        self.is_after_cr = False
+        lf = find(p, end, c'\n')
+        cr = find(p, end, c'\r')
+        while not self.failure:
+            stop = min(lf, cr)
+            if stop == end:
+                return self.keep(p, end)
+            self.take_line(p, stop - p)
+            p = stop + 1
+            if stop == cr:
+                self.is_after_cr = p == end
+                if p == lf:
+                    p += 1
+            # Each kind is looked for only when it has been passed: a piece is searched once for each, not once a line.
+            if lf < p:
+                lf = find(p, end, c'\n')
+            if cr < p:
+                cr = find(p, end, c'\r')
+        return 0
+
+    cdef int keep(self, Place p, Place end) except -1:
+        """Copy what the next piece will need of this one."""
+        if self.data.start is not NULL:
+            append(&self.joined, self.data.start, self.data.stop - self.data.start)
+            self.data.start = NULL
+        if self.carry.size + (end - p) > LINE_LIMIT:
+            return self.fail(FAILURE_LINE_TOO_LONG)
+        if p < end:
+            append(&self.carry, p, end - p)
+        return 0
+
+    cdef int take_line(self, Place p, Py_ssize_t size) except -1:
+        if self.carry.size + size > LINE_LIMIT:
+            return self.fail(FAILURE_LINE_TOO_LONG)
+        if self.carry.size == 0:
+            return self.read_line(p, p + size, False)
+        append(&self.carry, p, size)
+        self.read_line(<Place>self.carry.data, <Place>self.carry.data + self.carry.size, True)
+        clear(&self.carry)
+        return 0
+
+    cdef int read_line(self, Place p, Place end, bint is_kept) except -1:
+        """One line without its end. `is_kept`: it lies in `carry`, whose bytes do not last."""
+        if self.is_first_line:
+            self.is_first_line = False
+            if end - p >= 3 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
+                p += 3
+        if p == end:
+            return self.dispatch()
+        if p[0] == c':':
+            self.comments += 1
+        elif end - p >= 5 and memcmp(p, b"data:", 5) == 0:
+            p += 5
+            if p < end and p[0] == c' ':
+                p += 1
+            return self.add_data(p, end, is_kept)
+        elif end - p == 4 and memcmp(p, b"data", 4) == 0:
+            return self.add_data(end, end, is_kept)
+        elif end - p >= 6 and memcmp(p, b"event:", 6) == 0:
+            p += 6
+            if p < end and p[0] == c' ':
+                p += 1
+            self.is_error_type = end - p == 5 and memcmp(p, b"error", 5) == 0
+        return 0
+
+    cdef int add_data(self, Place p, Place end, bint is_kept) except -1:
+        if self.is_done:
+            self.saw_data_after_done = self.saw_data_after_done or p < end
+            return 0
+        self.data_lines += 1
+        if self.data_lines == 1 and not is_kept:
+            self.data.start = p
+            self.data.stop = end
+            return 0
+        if self.data.start is not NULL:
+            append(&self.joined, self.data.start, self.data.stop - self.data.start)
+            self.data.start = NULL
+        if self.joined.size + (end - p) + 1 > EVENT_LIMIT:
+            return self.fail(FAILURE_EVENT_TOO_LONG)
+        if self.data_lines > 1:
+            append(&self.joined, b"\n", 1)
+        return append(&self.joined, p, end - p)
+
+    cdef int dispatch(self) except -1:
+        """A blank line: the event is complete."""
+        cdef bint is_error = self.is_error_type
+        cdef Py_ssize_t lines = self.data_lines
+        cdef Span text = self.data
+        self.is_error_type = False
+        if lines == 0:
+            return 0
+        if text.start is NULL:
+            text.start = <Place>self.joined.data
+            text.stop = text.start + self.joined.size
+        text = trimmed(text.start, text.stop)
+        self.data.start = NULL
+        self.data_lines = 0
+        if is_done_mark(text.start, text.stop):
+            self.is_done = True
+        elif text.start < text.stop:
+            self.take_event(text.start, text.stop, is_error, lines > 1)
+        clear(&self.joined)
+        return 0
+
+    cdef int take_event(self, Place p, Place end, bint is_error, bint has_lines) except -1:
+        cdef ChatPatch chat = self.chat
+        cdef bint is_valid = chat.read(p, end, False)
+        self.data_events += 1
+        if not is_valid and not is_error:
+            return self.take_malformed(p, end)
+        if is_error or chat.error.start is not NULL or chat.is_error_object:
+            if not is_valid or chat.error.start is NULL:
+                chat.error.start = p
+                chat.error.stop = end
+            self.error = text_of(chat.error)
+            return self.fail(FAILURE_ERROR_EVENT)
+        if self.is_usage_only():
+            return 0
+        self.has_role = self.has_role or chat.has_role
+        self.finished |= chat.finished
+        self.content_bytes += chat.said_bytes
+        if chat.has_content or (chat.finished and chat.finish != FINISH_ERROR):
+            self.meaningful_events += 1
+            self.is_committed = True
+        return self.put_out(has_lines)
+
+    cdef bint is_usage_only(self) noexcept:
+        """It brings usage, and nothing else that a client has not had already."""
+        cdef ChatPatch chat = self.chat
+        if chat.usage.start is NULL or chat.has_content or chat.finished & ~self.finished:
+            return False
+        return self.has_role or not chat.has_role
+
+    cdef int put_out(self, bint has_lines) except -1:
+        cdef Py_ssize_t start = self.out.size
+        append(&self.out, b"data: ", 6)
+        self.chat.write(&self.out, b"")
+        if has_lines:
+            # Between the tokens of JSON any space is as good as a line end, and frames in one line.
+            replace_bytes(self.out.data + start, self.out.data + self.out.size, c'\n', c' ')
+        return append(&self.out, b"\n\n", 2)
+
+    cdef int take_malformed(self, Place p, Place end) except -1:
+        """What cannot be read is passed on as it is, but not before the commit point, and not often."""
+        cdef Place stop
+        self.malformed += 1
+        if not self.is_committed or self.malformed == MALFORMED_LIMIT:
+            return self.fail(FAILURE_MALFORMED)
+        while p <= end:
+            stop = find(p, end, c'\n')
+            append(&self.out, b"data: ", 6)
+            append(&self.out, p, stop - p)
+            append(&self.out, b"\n", 1)
+            p = stop + 1
+        return append(&self.out, b"\n", 1)
+
+    cdef int end_raw(self) except -1:
+        """The end of the stream: an event without its blank line is dropped, unless it is `[DONE]`."""
+        cdef Span text
+        if self.failure or self.is_done:
+            return 0
+        if self.carry.size:
+            self.take_line(<Place>b"", 0)
+        text = self.data
+        if text.start is NULL:
+            text.start = <Place>self.joined.data
+            text.stop = text.start + self.joined.size
+        text = trimmed(text.start, text.stop)
+        self.is_done = is_done_mark(text.start, text.stop)
+        clear(&self.joined)
+        self.data_lines = 0
+        return 0
+
+    def feed(self, bytes data not None) -> None:
+        """The next piece of the stream."""
+        self.feed_raw(<Place>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+    def end(self) -> None:
+        """The stream has ended."""
+        self.end_raw()
+
+    def take(self) -> bytes:
+        """The events that were put out since the last call."""
+        cdef bytes taken = PyBytes_FromStringAndSize(self.out.data, self.out.size) if self.out.size else b""
+        self.clear_out()
+        return taken
+
+    @property
+    def usage(self) -> bytes | None:
+        """The last usage object, as it was sent."""
+        if self.chat.last_usage.size == 0:
+            return None
+        return PyBytes_FromStringAndSize(self.chat.last_usage.data, self.chat.last_usage.size)
+
+    @property
+    def finish_reason(self) -> bytes | None:
+        return FINISH_NAMES[<int>self.chat.finish]
+
+    @property
+    def native_finish_reason(self) -> bytes | None:
+        return self.chat.native_finish_reason
+
+    @property
+    def upstream_id(self) -> bytes | None:
+        return self.chat.upstream_id
+
+    @property
+    def upstream_model(self) -> bytes | None:
+        return self.chat.upstream_model
+
+    def read_body(self, bytes body not None) -> bool:
+        """Read a whole chat.completion instead of a stream. False: it is no JSON object."""
+        cdef Place start = <Place>PyBytes_AS_STRING(body)
+        cdef ChatPatch chat = self.chat
+        self.body = None
+        if not chat.read(start, start + PyBytes_GET_SIZE(body), True):
+            self.malformed += 1
+            self.failure = FAILURE_MALFORMED
+            return False
+        self.body = body
+        self.content_bytes = chat.said_bytes
+        self.is_committed = chat.has_content or (chat.finished != 0 and chat.finish != FINISH_ERROR)
+        self.is_done = True
+        if chat.error.start is NULL and chat.is_error_object:
+            chat.error = chat.object
+        if chat.error.start is not NULL:
+            self.error = text_of(chat.error)
+            self.failure = FAILURE_ERROR_EVENT
+        return True
+
+    def patch_body(self, bytes body not None, bytes usage not None) -> bytes:
+        """A whole reply with the owned fields patched, and `usage` (JSON; empty: the provider's own stays) in it."""
+        cdef Buffer out
+        memset(&out, 0, sizeof(Buffer))
+        if body is not self.body and not self.read_body(body):
+            raise ValueError("the reply is no JSON object")
+        try:
+            self.chat.write(&out, usage)
+            return PyBytes_FromStringAndSize(out.data, out.size)
+        finally:
+            dispose(&out)
