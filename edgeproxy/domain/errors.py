@@ -39,6 +39,19 @@ class CallError(EdgeproxyError):
         self.availability = availability
         self.retry_after_s = retry_after_s
 
+    def shown(self) -> dict[str, Any]:
+        """The `error` object of contract 2.6, with OpenAI's `type` and `param` beside it."""
+        shown: dict[str, Any] = {
+            "code": self.status,
+            "message": self.message,
+            "type": self.openai_type,
+            "param": self.param,
+            "metadata": {"error_type": self.error_type} | self.metadata,
+        }
+        if self.availability:
+            shown["availability"] = dict(self.availability)
+        return shown
+
 
 class InvalidRequest(CallError):
     status = 400
