@@ -31,7 +31,7 @@ KNOWN = (
     ),
     Known("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",)),
     Known("groq", "Groq", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",)),
-    Known("together", "Together", "https://api.together.xyz/v1", ("TOGETHER_API_KEY", "TOGETHERAI_API_KEY")),
+    Known("together", "Together", "https://api.together.ai/v1", ("TOGETHER_API_KEY", "TOGETHERAI_API_KEY")),
     Known("mistral", "Mistral", "https://api.mistral.ai/v1", ("MISTRAL_API_KEY",), "mistralai"),
     Known("deepseek", "DeepSeek", "https://api.deepseek.com/v1", ("DEEPSEEK_API_KEY",), "deepseek"),
     Known("fireworks", "Fireworks", "https://api.fireworks.ai/inference/v1", ("FIREWORKS_API_KEY",)),

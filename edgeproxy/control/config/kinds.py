@@ -4,6 +4,7 @@ A `parse` raises ValueError with what would be right. It never repeats the text:
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -163,7 +164,7 @@ class Number(Kind):
 class Share(Kind):
     """A part of one, in parts per million: `0.05` or `5%`."""
 
-    name = "share, `0.05` or `5%`"
+    name = "share"
 
     def parse(self, text: str) -> int:
         value = _decimal(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
@@ -183,7 +184,7 @@ class Share(Kind):
 
 
 class Duration(Kind):
-    name = "duration, `500ms`, `5s`, `1m30s`"
+    name = "duration"
     units = (("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001))
 
     def __init__(self, least_s: float = 0.001, most_s: float = 86_400.0) -> None:
@@ -217,7 +218,7 @@ class Duration(Kind):
 
 
 class Size(Kind):
-    name = "size, `64KiB`, `32MiB`"
+    name = "size"
     units = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
     def __init__(self, least: int, most: int) -> None:
@@ -291,13 +292,16 @@ class Url(Kind):
 
 
 class Choice(Kind):
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, refused: Mapping[str, str] | None = None) -> None:
         self.words = words
+        self.refused = refused or {}
         self.name = ", ".join(f"`{word}`" for word in words) if len(words) > 1 else f"`{words[0]}`"
 
     def parse(self, text: str) -> str:
         if text in self.words:
             return text
+        if text in self.refused:
+            raise ValueError(self.refused[text])
         close = nearest(text, self.words)
         raise ValueError(
             f"expected {self.name}" + (f"; did you mean `{close}`?" if close and len(self.words) > 1 else "")
