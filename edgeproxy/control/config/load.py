@@ -82,12 +82,20 @@ def load_text(
 
 def settings_from(environ: Mapping[str, str], flags: Sequence[tuple[str, str, str]] = ()) -> Settings:
     """Settings without a file, for `up`: flags, then the environment, then defaults."""
+    config, _ = defaults_from(environ, flags)
+    return Settings(server=config.server, log=config.log, routing=config.routing, metrics=config.metrics)
+
+
+def defaults_from(
+    environ: Mapping[str, str], flags: Sequence[tuple[str, str, str]] = ()
+) -> tuple[Config, Mapping[Path, str]]:
+    """A configuration without a file, and where its values came from."""
     overrides, problems = _overrides(environ, flags)
     reader = Reader("environment", "", Expander(environ), overrides, problems)
     config = reader.object(Config, MappingNode(Span(0, 0)), ())
     if config is FAILED or problems:
         raise ConfigRejected(problems)
-    return Settings(server=config.server, log=config.log, routing=config.routing, metrics=config.metrics)
+    return config, reader.origins
 
 
 def _read(name: str) -> bytes:
