@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
+from edgeproxy._core.buffer cimport Buffer
 from edgeproxy._core.clock cimport monotonic
 from edgeproxy._core.sse cimport ChatScanner
 
@@ -122,7 +123,7 @@ cdef class Relay:
     cdef int on_complete(self, double now) except -1:
         """The body ended as its framing says."""
         if self.phase == STREAMING:
-            self.scanner.end()
+            self.scanner.end_raw()
             if self.scanner.failure:
                 return self.conclude(ERROR_EVENT if self.scanner.error is not None else BAD_RESPONSE)
             return self.conclude(DONE if self.scanner.is_done or self.scanner.finish_reason is not None else TRUNCATED)
@@ -171,21 +172,21 @@ cdef class Relay:
         return 0
 
     cdef int write_events(self, double now) except -1:
-        cdef ChatScanner scanner = self.scanner
+        cdef Buffer *out = &self.scanner.out
         cdef char size_line[20]
         cdef int width
         cdef bytes data
         if self.client is None:
-            scanner.clear_out()
+            self.scanner.clear_out()
             return 0
-        if self.is_chunked:
-            width = snprintf(size_line, sizeof(size_line), b"%zx\r\n", <size_t>scanner.out.size)
-            memcpy(scanner.out.data - width, size_line, width)
-            memcpy(scanner.out.data + scanner.out.size, b"\r\n", 2)
-            data = PyBytes_FromStringAndSize(scanner.out.data - width, scanner.out.size + width + 2)
+        if self.is_chunked:  # the frame goes into the rooms around the events: one copy in all
+            width = snprintf(size_line, sizeof(size_line), b"%zx\r\n", <size_t>out.size)
+            memcpy(out.data - width, size_line, width)
+            memcpy(out.data + out.size, b"\r\n", 2)
+            data = PyBytes_FromStringAndSize(out.data - width, out.size + width + 2)
         else:
-            data = PyBytes_FromStringAndSize(scanner.out.data, scanner.out.size)
-        scanner.clear_out()
+            data = PyBytes_FromStringAndSize(out.data, out.size)
+        self.scanner.clear_out()
         if not self.is_open:
             self.is_open = True
             data = self.head + data

@@ -1,0 +1,44 @@
+"""Requests that aiohttp lets in and a gateway must not (reliability 4.2, rows 11 to 14)."""
+
+import re
+
+from aiohttp import hdrs, web
+
+from edgeproxy.domain import errors
+
+# RFC 3986 section 3.2.2 and RFC 9110 section 7.2: a name or address, and a port. No userinfo, no path.
+_HOST = re.compile(r"(?:[A-Za-z0-9._\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?")
+MAX_HEADERS = 128
+
+
+def refusal(request: web.BaseRequest) -> errors.CallError | None:
+    """Why this request is not served at all; None if it may go on."""
+    headers = request.headers
+    if request.version not in ((1, 0), (1, 1)):
+        return errors.InvalidRequest("Speak HTTP/1.1 or HTTP/1.0.")
+    coding = headers.get(hdrs.TRANSFER_ENCODING)
+    if coding is not None and (coding.strip().lower() != "chunked" or request.version == (1, 0)):
+        return errors.NotSupported("Transfer-Encoding other than `chunked` is not supported.")
+    if headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() not in ("", "identity"):
+        return errors.UnsupportedMediaType("Compressed requests are not accepted. Send the body as it is.")
+    expect = headers.get(hdrs.EXPECT)
+    if expect is not None and expect.lower() != "100-continue":
+        return ExpectationFailed("The only expectation that is met is `100-continue`.")
+    if not request.raw_path.startswith("/") or request.raw_path.startswith("//"):
+        return errors.Misdirected("Send the path alone as the request's target.")
+    if len(headers) > MAX_HEADERS:
+        return errors.HeadersTooLarge(f"More than {MAX_HEADERS} headers.")
+    return _host_refusal(headers.getall(hdrs.HOST, []), request.version == (1, 0))
+
+
+def _host_refusal(hosts: list[str], is_http10: bool) -> errors.CallError | None:
+    if not hosts and is_http10:
+        return None
+    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if found is None or (found[1] and not 0 < int(found[1]) <= 65535):
+        return errors.InvalidRequest("The Host header is missing or is no host.")
+    return None
+
+
+class ExpectationFailed(errors.InvalidRequest):
+    status = 417
