@@ -1,0 +1,12 @@
+cimport cython
+from libc.stdint cimport int32_t, uint64_t
+
+from edgeproxy._core.table cimport RouteTable
+
+
+@cython.final
+cdef class RetryBudget:
+    cdef RouteTable table  # its pools' columns hold all state, so that a node's workers share one budget
+
+    cdef bint may_retry(self, int pool, uint64_t second) noexcept nogil
+    cdef int check(self, int pool) except -1

@@ -1,0 +1,18 @@
+cimport cython
+from libc.stdint cimport uint64_t
+
+cdef enum:
+    MOST = 64  # positions fit one mask
+
+
+@cython.final
+cdef class Candidates:
+    cdef readonly int count
+    cdef readonly int pool
+    cdef int highest_route
+    cdef uint64_t all_positions
+    cdef int route[MOST]
+    cdef double weight[MOST]
+    cdef double prompt_pico[MOST]  # picodollars a token; -1: unknown, as for the two below
+    cdef double completion_pico[MOST]
+    cdef double request_pico[MOST]

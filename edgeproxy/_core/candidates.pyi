@@ -1,0 +1,20 @@
+from collections.abc import Sequence
+from typing import Self, final
+
+@final
+class Candidates:
+    def __new__(
+        cls,
+        routes: Sequence[int],
+        prompt_pico: Sequence[int],
+        completion_pico: Sequence[int],
+        request_pico: Sequence[int],
+        weights: Sequence[float],
+        pool: int,
+    ) -> Self: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def pool(self) -> int: ...
+    def __len__(self) -> int: ...
+    def route_at(self, position: int) -> int: ...

@@ -1,0 +1,6 @@
+from typing import Self, final
+
+@final
+class Dice:
+    def __new__(cls, seed: int) -> Self: ...
+    def uniform(self) -> float: ...
