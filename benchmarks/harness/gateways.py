@@ -120,6 +120,11 @@ class Edgeproxy(Program):
     name = "edgeproxy"
     does = "all that exists: key check, decode, scoring, breaker, failover, usage, field patching, metrics, access log"
 
+    def __init__(self, first_event_s: float = 30.0, stall_s: float = 60.0, ops_port: int = 0) -> None:
+        self.first_event_s = first_event_s
+        self.stall_s = stall_s
+        self.ops_port = ops_port or free_port()
+
     def version(self) -> str | None:
         return said_version([*edgeproxy_command(), "--version"])
 
@@ -129,11 +134,13 @@ class Edgeproxy(Program):
         path.write_text(
             edgeproxy_config(
                 port=port,
-                ops_port=free_port(),
+                ops_port=self.ops_port,
                 upstream_ports=backend.ports,
                 models=[f"bench/m{i}" for i in range(backend.models)],
                 key_digests=digests,
                 access_log=backend.work / "edgeproxy-access.log",
+                first_event_s=self.first_event_s,
+                stall_s=self.stall_s,
             )
         )
         return [*edgeproxy_command(), "serve", "--config", str(path)]

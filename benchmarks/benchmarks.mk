@@ -1,0 +1,31 @@
+# The measuring verbs. Timings need a quiet machine; each tool says so and refuses otherwise (--force to try it).
+# BENCH_ARGS goes to the tool: make bench-versus BENCH_ARGS='--more --record'
+
+BENCH_ARGS ?=
+BENCH_VENV := .venv-bench
+
+.PHONY: bench-tools bench-versus bench-failover bench-delay bench-load
+
+bench-tools:
+	@$(MAKE) --no-print-directory --silent -C benchmarks/load
+
+# CPU per call and per event beside nginx and others, added latency
+bench-versus: build bench-tools
+	$(BIN)/python -m benchmarks.versus --max-event-ratio 1.5 $(BENCH_ARGS)
+
+# one of three endpoints dies under 1,000 streams, in four ways
+bench-failover: build bench-tools
+	$(BIN)/python -m benchmarks.load.failover $(BENCH_ARGS)
+
+# each of 10,000 events a second on its own, p99 delay at most twice nginx's
+bench-delay: build bench-tools
+	$(BIN)/python -m benchmarks.load.delay $(BENCH_ARGS)
+
+# locust users through HAProxy while /metrics is scraped
+bench-load: build bench-tools $(BENCH_VENV)/.installed
+	$(BIN)/python -m benchmarks.load.run --locust $(BENCH_VENV)/bin/locust $(BENCH_ARGS)
+
+$(BENCH_VENV)/.installed: requirements/bench.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
