@@ -43,7 +43,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         return render(_typed(error))
     except Exception:
-        log.exception("%s failed", request.match_info.route.name or "a handler")
+        log.exception("%s failed", getattr(request.match_info.handler, "__name__", "a handler"))
         return render(InternalError("Internal error."))
 
 

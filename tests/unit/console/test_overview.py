@@ -1,0 +1,66 @@
+"""The page shows models, providers, prices, speed, uptime and breakers, whatever they are called."""
+
+from dataclasses import replace
+
+from support.live import FakeStats, FakeTable, catalog, live_of
+
+from edgeproxy.console.overview import MOST_MODELS, NodeSummary, fragment, page
+from edgeproxy.telemetry.live import ENDPOINT, HOST, LANE, STATES
+
+NODE = NodeSummary("0.1.0", "ready", 2, 2, "0123456789abcdef")
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_what_there_is_to_see() -> None:
+    stats = FakeStats(
+        ttft_ms_30m=(212.4, 300.0, 500.0, 901.0), tokens_per_s_30m=(71.0, 60.0, 44.0, 20.0), uptime_1d=99.93
+    )
+    table = FakeTable(stats={0: stats}, flights={0: 3})
+    text = fragment(NODE, live_of(catalog(), table), "")
+    for expected in ("a/one", "b/two", "0.4 in, 1.8 out", "unknown", "212 (p99 901)", "99.93 % day", ">71<", ">3<"):
+        assert expected in text
+
+
+def test_breakers_with_scope_and_time() -> None:
+    table = FakeTable(
+        states={(ENDPOINT, 0): STATES.index("hard_open"), (LANE, 2): STATES.index("throttled"), (HOST, 2): 1},
+        ends={(LANE, 2): 1012.0, (HOST, 2): 1005.0},
+    )
+    text = fragment(NODE, live_of(catalog(), table), "")
+    for expected in ("hard open", "key2: throttled 12 s", '<span class="badge bad">open</span><small> 5 s</small>'):
+        assert expected in text
+
+
+def test_names_from_outside_are_text() -> None:
+    snapshot = catalog()
+    provider = replace(snapshot.providers[0], name=EVIL, source=EVIL)
+    model = replace(snapshot.models[0], id=EVIL, name=EVIL)
+    evil = replace(snapshot, providers=(provider, *snapshot.providers[1:]), models=(model,))
+    text = page(replace(NODE, config_hash=EVIL), live_of(evil, FakeTable()), "<img")
+    assert "<img" not in text
+    assert "&lt;img" in text
+
+
+def test_the_search_term_is_text_too() -> None:
+    assert "<script>x" not in page(NODE, live_of(catalog(), FakeTable()), '"><script>x')
+
+
+def test_a_filter_leaves_what_matches() -> None:
+    text = fragment(NODE, live_of(catalog(), FakeTable()), "TWO")
+    assert "b/two" in text
+    assert "a/one" not in text
+
+
+def test_a_big_catalog_is_cut() -> None:
+    model = catalog().models[0]
+    many = replace(catalog(), models=tuple(replace(model, id=f"a/{index}") for index in range(MOST_MODELS + 5)))
+    text = fragment(NODE, live_of(many, FakeTable()), "")
+    assert f"a/{MOST_MODELS - 1}<" in text
+    assert f"a/{MOST_MODELS}<" not in text
+    assert "filter to see others" in text
+
+
+def test_nothing_is_written_into_the_page_that_the_policy_forbids() -> None:
+    text = page(NODE, live_of(catalog(), FakeTable()), "")
+    for forbidden in ("style=", "onclick=", "<style", "javascript:", "http://", "https://"):
+        assert forbidden not in text
