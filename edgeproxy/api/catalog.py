@@ -93,7 +93,7 @@ async def _breathe(index: int) -> None:
 
 def _speed(view: ModelView) -> tuple[float, float]:
     latencies = _medians(endpoint.stats.ttft_ms_30m for endpoint in view.endpoints)
-    throughputs = _medians(endpoint.stats.tokens_per_s_30m for endpoint in view.endpoints)
+    throughputs = _medians(endpoint.stats.throughput_30m for endpoint in view.endpoints)
     return min(latencies, default=float("inf")), max(throughputs, default=0.0)
 
 

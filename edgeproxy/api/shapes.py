@@ -121,7 +121,7 @@ def _endpoint(model: Model, view: EndpointView, shows_speed: bool) -> Shape:
         "uptime_last_30m": stats.uptime_30m,
         "uptime_last_1d": stats.uptime_1d,
         "latency_last_30m": _quartet(stats.ttft_ms_30m, shows_speed),
-        "throughput_last_30m": _quartet(stats.tokens_per_s_30m, shows_speed),
+        "throughput_last_30m": _quartet(stats.throughput_30m, shows_speed),
     }
 
 

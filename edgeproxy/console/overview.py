@@ -14,6 +14,10 @@ from edgeproxy.telemetry.live import EndpointView, LiveView, ModelView, Percenti
 
 MOST_MODELS = 200
 _DASH: Final = "–"
+COLUMNS: Final = (
+    *("Model", "Provider", "$/M in / out", "TTFT p50 / p99", "Tokens/s"),
+    *("Uptime 30 min / day", "In flight", "Breaker"),
+)
 _STATE_WORDS: Final = {"half_open": "half open", "hard_open": "hard open", "forced_open": "forced open"} | {
     "forced_closed": "forced closed"
 }
@@ -88,8 +92,7 @@ def _provider(provider: Provider, offers: int, live: LiveView) -> Sequence[Child
 
 def _models(views: Iterable[ModelView]) -> Markup:
     rows = [_endpoint(view, endpoint) for view in views for endpoint in view.endpoints]
-    columns = ("Model", "Provider", "$ / M tokens", "TTFT ms", "Tokens/s", "Uptime", "In flight", "Breaker")
-    return _table(columns, rows)
+    return _table(COLUMNS, rows)
 
 
 def _endpoint(model: ModelView, view: EndpointView) -> Sequence[Child]:
@@ -98,8 +101,8 @@ def _endpoint(model: ModelView, view: EndpointView) -> Sequence[Child]:
         element("b", model.model.id),
         view.endpoint.tag,
         _price(view.endpoint.price),
-        _median(stats.ttft_ms_30m, "p99"),
-        _median(stats.tokens_per_s_30m, None),
+        _latency(stats.ttft_ms_30m),
+        _DASH if stats.throughput_30m is None else f"{stats.throughput_30m.p50:.0f}",
         _uptime(stats.uptime_30m, stats.uptime_1d),
         view.in_flight,
         _breakers(view),
@@ -109,7 +112,7 @@ def _endpoint(model: ModelView, view: EndpointView) -> Sequence[Child]:
 def _price(price: Price) -> str:
     if price.prompt is None or price.completion is None:
         return "unknown"
-    return f"{_per_million(price.prompt)} in, {_per_million(price.completion)} out"
+    return f"{_per_million(price.prompt)} / {_per_million(price.completion)}"
 
 
 def _per_million(pico: int) -> str:
@@ -117,14 +120,12 @@ def _per_million(pico: int) -> str:
     return f"{pico / 10**6:.6f}".rstrip("0").rstrip(".")
 
 
-def _median(of: Percentiles | None, and_also: str | None) -> Child:
-    if of is None:
-        return _DASH
-    return f"{of.p50:.0f}" + (f" (p99 {of.p99:.0f})" if and_also else "")
+def _latency(of: Percentiles | None) -> str:
+    return _DASH if of is None else f"{of.p50:.0f} / {of.p99:.0f} ms"
 
 
 def _uptime(half_hour: float | None, day: float | None) -> str:
-    return f"{_percent(half_hour)} 30 min, {_percent(day)} day" if (half_hour, day) != (None, None) else _DASH
+    return f"{_percent(half_hour)} / {_percent(day)}" if (half_hour, day) != (None, None) else _DASH
 
 
 def _percent(value: float | None) -> str:
@@ -132,21 +133,22 @@ def _percent(value: float | None) -> str:
 
 
 def _breakers(view: EndpointView) -> Markup:
-    """The effective state, then each credential that differs from it."""
-    own = [_lane(lane.lane.credential, lane.breaker) for lane in view.lanes if lane.breaker.state != "closed"]
-    return join(_badge(*_words(view.state)), *own)
+    """The effective state, then each scope that is to blame."""
+    scopes = [("host", view.host), ("endpoint", view.breaker)]
+    scopes += [(lane.lane.credential, lane.breaker) for lane in view.lanes]
+    blamed = [element("small", f"{name}: {_told(scope)}") for name, scope in scopes if scope.state != "closed"]
+    return element("div", _badge(*_words(view.state)), *blamed, class_="breaker")
 
 
-def _lane(credential: str, scope: ScopeView) -> Markup:
-    return element("small", f" {credential}: {_words(scope.state)[0]}{_remaining(scope)}")
+def _told(scope: ScopeView) -> str:
+    """`hard open, credential, 14 s`"""
+    left = f"{scope.until_s:.0f} s" if scope.until_s else ""
+    return ", ".join(part for part in (_words(scope.state)[0], scope.reason.replace("_", " "), left) if part)
 
 
 def _state(scope: ScopeView) -> Markup:
-    return join(_badge(*_words(scope.state)), element("small", _remaining(scope)))
-
-
-def _remaining(scope: ScopeView) -> str:
-    return f" {scope.until_s:.0f} s" if scope.until_s else ""
+    detail = element("small", _told(scope)) if scope.state != "closed" else None
+    return element("div", _badge(*_words(scope.state)), detail, class_="breaker")
 
 
 def _words(state: str) -> tuple[str, str]:

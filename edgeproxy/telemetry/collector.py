@@ -12,11 +12,12 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, 
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from edgeproxy._core.codes import STATE_NAMES
 from edgeproxy._core.slots import MetricSlots
 from edgeproxy.telemetry import metrics as m
 from edgeproxy.telemetry.families import Place, Row, Totals, alone, counter, families, gauge, single
 from edgeproxy.telemetry.layout import Layout, Pair
-from edgeproxy.telemetry.live import METRIC_STATES, STATES, LiveView
+from edgeproxy.telemetry.live import METRIC_STATES, LiveView
 from edgeproxy.telemetry.meters import clear_gauges
 
 MAX_PAIRS = 300
@@ -103,7 +104,7 @@ class NodeCollector(Collector):
         family = gauge(m.BREAKER_STATE)
         for model, provider in self._shown:
             if (model, provider) in states:
-                holds = METRIC_STATES[STATES.index(states[model, provider])]
+                holds = METRIC_STATES[STATE_NAMES.index(states[model, provider])]
                 for state in m.BREAKER_STATES:
                     family.add_metric([provider, model, state], float(state == holds))
         yield family

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, final
 
+from edgeproxy._core.codes import FAILURE_NAMES, REASON_NAMES, SCOPE_ENDPOINT, SCOPE_HOST, SCOPE_LANE, STATE_NAMES
 from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot
 
-HOST, ENDPOINT, LANE = 0, 1, 2
-# By the table's number of a state; the last two are what an operator forced.
-STATES: Final = ("closed", "open", "half_open", "ramp", "throttled", "hard_open", "forced_open", "forced_closed")
-METRIC_STATES: Final = ("closed", "open", "half_open", "ramp", "throttled", "hard_open", "forced", "forced")
+# By the table's number of a state. The metrics do not tell what an operator forced it to.
+METRIC_STATES: Final = tuple("forced" if name.startswith("forced") else name for name in STATE_NAMES)
 _BADNESS: Final = {"closed": 0, "forced_closed": 0, "ramp": 1, "half_open": 2, "throttled": 3, "open": 4}
 _WORST: Final = 5  # hard_open, forced_open
 # contract 1.4: 0 is normal, negative is progressively deranked.
@@ -30,9 +29,9 @@ class TableStats(Protocol):
     @property
     def ttft_ms_5m(self) -> Quartet | None: ...
     @property
-    def tokens_per_s_30m(self) -> Quartet | None: ...
+    def throughput_30m(self) -> Quartet | None: ...
     @property
-    def tokens_per_s_5m(self) -> Quartet | None: ...
+    def throughput_5m(self) -> Quartet | None: ...
     @property
     def uptime_5m(self) -> float | None: ...
     @property
@@ -46,6 +45,7 @@ class LiveTable(Protocol):
 
     def in_flight(self, route: int) -> int: ...
     def state(self, scope: int, index: int, now: float) -> int: ...
+    def reason(self, scope: int, index: int) -> int: ...
     def until(self, scope: int, index: int) -> float: ...
     def transitions(self, scope: int, index: int) -> Sequence[int]: ...
     def endpoint_stats(self, endpoint: int, now: float) -> TableStats | None: ...
@@ -69,8 +69,8 @@ class EndpointStats:
 
     ttft_ms_30m: Percentiles | None = None
     ttft_ms_5m: Percentiles | None = None
-    tokens_per_s_30m: Percentiles | None = None
-    tokens_per_s_5m: Percentiles | None = None
+    throughput_30m: Percentiles | None = None
+    throughput_5m: Percentiles | None = None
     uptime_5m: float | None = None
     uptime_30m: float | None = None
     uptime_1d: float | None = None
@@ -81,10 +81,14 @@ NO_STATS: Final = EndpointStats()
 
 @dataclass(frozen=True, slots=True)
 class ScopeView:
-    """A circuit breaker. `until_s` is how long its state still holds, 0 when it has no end."""
+    """A circuit breaker. `until_s` is how long its state still holds, 0 when it has no end; `reason` why it opened."""
 
     state: str = "closed"
     until_s: float = 0.0
+    reason: str = ""
+
+
+CLOSED: Final = ScopeView()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +158,12 @@ class LiveView:
         return None if model is None else self._view(model)
 
     def host(self, provider: Provider) -> ScopeView:
-        return self._scope(HOST, provider.host_slot, self._clock())
+        return self._scope(SCOPE_HOST, provider.host_slot, self._clock())
 
     def states(self) -> dict[tuple[str, str], str]:
         """(model, provider) → state of its best endpoint, without the statistics, which cost more."""
         now = self._clock()
-        hosts = {
-            provider.slug: self._scope(HOST, provider.host_slot, now).state for provider in self._providers.values()
-        }
+        hosts = {slug: self._state_name(SCOPE_HOST, p.host_slot, now) for slug, p in self._providers.items()}
         found: dict[tuple[str, str], str] = {}
         for model in self.snapshot.models:
             for endpoint in model.endpoints:
@@ -171,8 +173,11 @@ class LiveView:
         return found
 
     def _state(self, endpoint: Endpoint, host: str, now: float) -> str:
-        own = self._scope(ENDPOINT, endpoint.slot, now).state
-        return best(worst(host, own, self._scope(LANE, lane.slot, now).state) for lane in endpoint.lanes)
+        own = self._state_name(SCOPE_ENDPOINT, endpoint.slot, now)
+        return best(worst(host, own, self._state_name(SCOPE_LANE, lane.slot, now)) for lane in endpoint.lanes)
+
+    def _state_name(self, scope: int, index: int, now: float) -> str:
+        return STATE_NAMES[self._table.state(scope, index, now)] if index >= 0 else "closed"
 
     def transitions(self) -> dict[tuple[str, str], int]:
         """(provider, state) → how often it was entered, over all scopes of the provider."""
@@ -191,12 +196,12 @@ class LiveView:
 
     def _all_scopes(self) -> Iterable[tuple[str, int, int]]:
         for provider in self.snapshot.providers:
-            yield provider.slug, HOST, provider.host_slot
+            yield provider.slug, SCOPE_HOST, provider.host_slot
         for model in self.snapshot.models:
             for endpoint in model.endpoints:
-                yield endpoint.provider, ENDPOINT, endpoint.slot
+                yield endpoint.provider, SCOPE_ENDPOINT, endpoint.slot
                 for lane in endpoint.lanes:
-                    yield endpoint.provider, LANE, lane.slot
+                    yield endpoint.provider, SCOPE_LANE, lane.slot
 
     def _view(self, model: Model) -> ModelView:
         now = self._clock()
@@ -207,22 +212,26 @@ class LiveView:
         return EndpointView(
             endpoint=endpoint,
             provider=provider,
-            host=self._scope(HOST, provider.host_slot, now),
-            breaker=self._scope(ENDPOINT, endpoint.slot, now),
+            host=self._scope(SCOPE_HOST, provider.host_slot, now),
+            breaker=self._scope(SCOPE_ENDPOINT, endpoint.slot, now),
             lanes=tuple(self._lane(lane, now) for lane in endpoint.lanes),
             stats=self._stats(endpoint.slot, now),
         )
 
     def _lane(self, lane: Lane, now: float) -> LaneView:
         in_flight = self._table.in_flight(lane.slot) if lane.slot >= 0 else 0
-        return LaneView(lane, self._scope(LANE, lane.slot, now), in_flight)
+        return LaneView(lane, self._scope(SCOPE_LANE, lane.slot, now), in_flight)
 
     def _scope(self, scope: int, index: int, now: float) -> ScopeView:
         if index < 0:
-            return ScopeView()
-        state = STATES[self._table.state(scope, index, now)]
-        until_s = 0.0 if state == "closed" else max(0.0, self._table.until(scope, index) - now)
-        return ScopeView(state, until_s)
+            return CLOSED
+        state = STATE_NAMES[self._table.state(scope, index, now)]
+        if state == "closed":
+            return CLOSED
+        reasons = REASON_NAMES if state == "hard_open" else FAILURE_NAMES
+        reason = self._table.reason(scope, index)
+        until_s = max(0.0, self._table.until(scope, index) - now)
+        return ScopeView(state, until_s, reasons[reason] if reason < len(reasons) else "")
 
     def _stats(self, index: int, now: float) -> EndpointStats:
         found = self._table.endpoint_stats(index, now) if index >= 0 else None
@@ -231,8 +240,8 @@ class LiveView:
         return EndpointStats(
             ttft_ms_30m=_percentiles(found.ttft_ms_30m),
             ttft_ms_5m=_percentiles(found.ttft_ms_5m),
-            tokens_per_s_30m=_percentiles(found.tokens_per_s_30m),
-            tokens_per_s_5m=_percentiles(found.tokens_per_s_5m),
+            throughput_30m=_percentiles(found.throughput_30m),
+            throughput_5m=_percentiles(found.throughput_5m),
             uptime_5m=found.uptime_5m,
             uptime_30m=found.uptime_30m,
             uptime_1d=found.uptime_1d,

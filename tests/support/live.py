@@ -11,8 +11,8 @@ from edgeproxy.telemetry.live import LiveView, Quartet
 class FakeStats:
     ttft_ms_30m: Quartet | None = None
     ttft_ms_5m: Quartet | None = None
-    tokens_per_s_30m: Quartet | None = None
-    tokens_per_s_5m: Quartet | None = None
+    throughput_30m: Quartet | None = None
+    throughput_5m: Quartet | None = None
     uptime_5m: float | None = None
     uptime_30m: float | None = None
     uptime_1d: float | None = None
@@ -24,6 +24,7 @@ class FakeTable:
 
     states: dict[tuple[int, int], int] = field(default_factory=dict)
     ends: dict[tuple[int, int], float] = field(default_factory=dict)
+    reasons: dict[tuple[int, int], int] = field(default_factory=dict)
     entered: dict[tuple[int, int], list[int]] = field(default_factory=dict)
     flights: dict[int, int] = field(default_factory=dict)
     stats: dict[int, FakeStats] = field(default_factory=dict)
@@ -33,6 +34,9 @@ class FakeTable:
 
     def state(self, scope: int, index: int, now: float) -> int:
         return self.states.get((scope, index), 0)
+
+    def reason(self, scope: int, index: int) -> int:
+        return self.reasons.get((scope, index), 0)
 
     def until(self, scope: int, index: int) -> float:
         return self.ends.get((scope, index), 0.0)

@@ -22,7 +22,7 @@ async def explode(request: web.Request) -> web.Response:
 async def client() -> AsyncIterator[Client]:
     app = web.Application(middlewares=[errors])
     stats = {
-        0: FakeStats(ttft_ms_30m=(410.0, 560.0, 900.0, 2400.0), tokens_per_s_30m=(71.0, 60.0, 44.0, 20.0)),
+        0: FakeStats(ttft_ms_30m=(410.0, 560.0, 900.0, 2400.0), throughput_30m=(71.0, 60.0, 44.0, 20.0)),
         2: FakeStats(ttft_ms_30m=(100.0, 560.0, 900.0, 2400.0), uptime_1d=99.93),
     }
     app[CATALOG] = CatalogView(live_of(catalog(), FakeTable(stats=stats)))

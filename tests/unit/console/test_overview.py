@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from support.live import FakeStats, FakeTable, catalog, live_of
 
+from edgeproxy._core.codes import SCOPE_ENDPOINT, SCOPE_HOST, SCOPE_LANE, STATE_NAMES
 from edgeproxy.console.overview import MOST_MODELS, NodeSummary, fragment, page
-from edgeproxy.telemetry.live import ENDPOINT, HOST, LANE, STATES
 
 NODE = NodeSummary("0.1.0", "ready", 2, 2, "0123456789abcdef")
 EVIL = "<img src=x onerror=alert(1)>"
@@ -13,21 +13,26 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 def test_what_there_is_to_see() -> None:
     stats = FakeStats(
-        ttft_ms_30m=(212.4, 300.0, 500.0, 901.0), tokens_per_s_30m=(71.0, 60.0, 44.0, 20.0), uptime_1d=99.93
+        ttft_ms_30m=(212.4, 300.0, 500.0, 901.0), throughput_30m=(71.0, 60.0, 44.0, 20.0), uptime_1d=99.93
     )
     table = FakeTable(stats={0: stats}, flights={0: 3})
     text = fragment(NODE, live_of(catalog(), table), "")
-    for expected in ("a/one", "b/two", "0.4 in, 1.8 out", "unknown", "212 (p99 901)", "99.93 % day", ">71<", ">3<"):
+    for expected in ("a/one", "b/two", "0.4 / 1.8", "unknown", "212 / 901 ms", "– / 99.93 %", ">71<", ">3<"):
         assert expected in text
 
 
 def test_breakers_with_scope_and_time() -> None:
     table = FakeTable(
-        states={(ENDPOINT, 0): STATES.index("hard_open"), (LANE, 2): STATES.index("throttled"), (HOST, 2): 1},
-        ends={(LANE, 2): 1012.0, (HOST, 2): 1005.0},
+        states={
+            (SCOPE_ENDPOINT, 0): STATE_NAMES.index("hard_open"),
+            (SCOPE_LANE, 2): STATE_NAMES.index("throttled"),
+            (SCOPE_HOST, 2): 1,
+        },
+        ends={(SCOPE_LANE, 2): 1012.0, (SCOPE_HOST, 2): 1005.0},
+        reasons={(SCOPE_ENDPOINT, 0): 5, (SCOPE_HOST, 2): 1},
     )
     text = fragment(NODE, live_of(catalog(), table), "")
-    for expected in ("hard open", "key2: throttled 12 s", '<span class="badge bad">open</span><small> 5 s</small>'):
+    for expected in ("endpoint: hard open, model gone", "key2: throttled, 12 s", "host: open, connect, 5 s"):
         assert expected in text
 
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from support.live import FakeTable, catalog, live_of
 
+from edgeproxy._core.codes import SCOPE_ENDPOINT, SCOPE_HOST, STATE_NAMES
 from edgeproxy.domain.money import Charge
 from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.domain.usage import Usage
@@ -19,7 +20,7 @@ from edgeproxy.telemetry import metrics as m
 from edgeproxy.telemetry.collector import LedgerFacts, NodeCollector, WorkerFacts, registry_of
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.layout import Directory, Layout
-from edgeproxy.telemetry.live import ENDPOINT, HOST, STATES, LiveView
+from edgeproxy.telemetry.live import LiveView
 from edgeproxy.telemetry.meters import Meters, size_of
 
 
@@ -165,7 +166,7 @@ def test_pairs_beyond_the_limit_are_folded_for_good() -> None:
 
 
 def test_the_breaker_has_one_series_for_each_state() -> None:
-    node = Node(Facts(table=FakeTable(states={(ENDPOINT, 0): STATES.index("half_open")})))
+    node = Node(Facts(table=FakeTable(states={(SCOPE_ENDPOINT, 0): STATE_NAMES.index("half_open")})))
     pair = {"model": "a/one", "provider": "p"}
     values = {state: node.value("edgeproxy_breaker_state", **pair, state=state) for state in m.BREAKER_STATES}
     assert values == {state: float(state == "half_open") for state in m.BREAKER_STATES}
@@ -173,16 +174,16 @@ def test_the_breaker_has_one_series_for_each_state() -> None:
 
 @pytest.mark.parametrize("state", ["forced_open", "forced_closed"])
 def test_what_an_operator_forced_is_told(state: str) -> None:
-    node = Node(Facts(table=FakeTable(states={(HOST, 2): STATES.index(state)})))
+    node = Node(Facts(table=FakeTable(states={(SCOPE_HOST, 2): STATE_NAMES.index(state)})))
     node.workers[0].pair("b/two", "r").attempt(m.Outcome.OK)
     assert node.value("edgeproxy_breaker_state", model="b/two", provider="r", state="forced") == 1
 
 
 def test_transitions_never_fall_when_a_reload_releases_slots() -> None:
-    table = FakeTable(entered={(HOST, 0): [0, 5, 0, 0, 0, 0, 0, 0]})
+    table = FakeTable(entered={(SCOPE_HOST, 0): [0, 5, 0, 0, 0, 0, 0, 0]})
     node = Node(Facts(table=table))
     node.samples()
-    table.entered[HOST, 0] = [0, 1, 0, 0, 0, 0, 0, 0]
+    table.entered[SCOPE_HOST, 0] = [0, 1, 0, 0, 0, 0, 0, 0]
     assert node.value("edgeproxy_breaker_transitions_total", provider="p", state="open") == 6
 
 
