@@ -1,8 +1,6 @@
 #define _GNU_SOURCE
 #include "answer.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 static buf got, expected; /* scratch, kept between events */
@@ -30,29 +28,27 @@ static void flag(answer *a, wrong kind, const char *what, const char *data, size
 
 /* Content begins with the time and number that the upstream gave it; the rest is a function of call and number. */
 static void content(answer *a, const char *text, const char *end, uint64_t now, tally *t) {
-    uint64_t sent_at = 0;
-    unsigned number = 0;
-    int prefix = 0;
+    uint64_t sent_at = 0, number = 0;
     got.start = got.end = expected.start = expected.end = 0;
     if (!json_unescape(text, end, &got)) {
         flag(a, MALFORMED, "content is no JSON string", text, (size_t)(end - text), t);
         return;
     }
-    buf_add(&got, "", 1);
-    if (sscanf(buf_at(&got), "t=%19" SCNu64 " n=%u %n", &sent_at, &number, &prefix) < 2 || !prefix) {
+    const char *at = buf_at(&got), *got_end = at + buf_len(&got);
+    if (!number_read(&at, got_end, "t=", 10, &sent_at) || !number_read(&at, got_end, " n=", 10, &number) || at == got_end ||
+        *at++ != ' ') {
         flag(a, CHANGED, "content without its number", text, (size_t)(end - text), t);
         return;
     }
     if (number != a->next_event) flag(a, LOST, "events out of sequence", text, (size_t)(end - text), t);
-    text_make(a->script.id, number, a->script.text_size, &expected);
-    if (buf_len(&got) - 1 - (size_t)prefix != buf_len(&expected) ||
-        memcmp(buf_at(&got) + prefix, buf_at(&expected), buf_len(&expected)))
+    text_make(a->script.id, (unsigned)number, a->script.text_size, &expected);
+    if ((size_t)(got_end - at) != buf_len(&expected) || memcmp(at, buf_at(&expected), buf_len(&expected)))
         flag(a, CHANGED, "content is not what was sent", text, (size_t)(end - text), t);
     histogram_add(number ? &t->delay : &t->first_delay, now - sent_at);
     if (!a->last_at) histogram_add(&t->ttft, now - a->intended_at);
     else histogram_add(&t->gap, now - a->last_at);
     a->last_at = now;
-    a->next_event = number + 1;
+    a->next_event = (unsigned)number + 1;
     if (a->in_this_read++) t->joined++;
     t->events++;
 }

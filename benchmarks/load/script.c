@@ -18,15 +18,33 @@ size_t script_write(const script *s, char *out) {
                             s->prompt_size, s->prompt_hash);
 }
 
+int number_read(const char **at, const char *end, const char *before, unsigned base, uint64_t *out) {
+    size_t skip = strlen(before);
+    if ((size_t)(end - *at) < skip || memcmp(*at, before, skip)) return 0;
+    const char *digits = *at + skip;
+    *out = 0;
+    for (*at = digits; *at < end; ++*at) {
+        unsigned digit = (unsigned)**at - '0';
+        if (base == 16 && **at >= 'a' && **at <= 'f') digit = (unsigned)(**at - 'a') + 10;
+        if (digit >= base) break;
+        *out = *out * base + digit;
+    }
+    return *at > digits;
+}
+
 int script_read(const char *body, size_t size, script *out) {
-    const char *at = memmem(body, size, "bench:n", 7);
-    if (!at) return 0;
-    char text[SCRIPT_SIZE] = "";
-    size_t left = size - (size_t)(at - body);
-    memcpy(text, at, left < sizeof text ? left : sizeof text - 1);
-    static const char scan[] = "bench:n%16" SCNx64 ":e%u:f%u:i%u:p%u:q%u:c%16" SCNx64;
-    return sscanf(text, scan, &out->id, &out->events, &out->first_us, &out->interval_us, &out->text_size,
-                  &out->prompt_size, &out->prompt_hash) == 7;
+    static const struct { const char *before; unsigned base; } parts[] = {
+        {"bench:n", 16}, {":e", 10}, {":f", 10}, {":i", 10}, {":p", 10}, {":q", 10}, {":c", 16},
+    };
+    uint64_t numbers[LENGTH(parts)];
+    const char *at = memmem(body, size, "bench:n", 7), *end = body + size;
+    for (size_t i = 0; i < LENGTH(parts); i++)
+        if (!at || !number_read(&at, end, parts[i].before, parts[i].base, &numbers[i])) return 0;
+    script read = {.id = numbers[0], .events = (unsigned)numbers[1], .first_us = (unsigned)numbers[2],
+                   .interval_us = (unsigned)numbers[3], .text_size = (unsigned)numbers[4],
+                   .prompt_size = (unsigned)numbers[5], .prompt_hash = numbers[6]};
+    *out = read;
+    return 1;
 }
 
 uint64_t hash_mix(uint64_t value) {
@@ -47,8 +65,9 @@ uint64_t hash_bytes(const char *data, size_t size) {
     }
     memset(words, 0, sizeof words);
     memcpy(words, data, size);
-    for (int i = 0; i < 4; i++) lanes[0] = hash_mix(lanes[0] ^ lanes[i] ^ words[i]);
-    return lanes[0];
+    uint64_t hash = 0;
+    for (int i = 0; i < 4; i++) hash = hash_mix(hash * 31 + (lanes[i] ^ words[i]));
+    return hash;
 }
 
 void text_make(uint64_t id, unsigned event, unsigned size, buf *out) {

@@ -21,6 +21,8 @@ typedef struct {
 
 size_t script_write(const script *s, char *out); /* out: SCRIPT_SIZE bytes */
 int script_read(const char *body, size_t size, script *out);
+/* The text `before`, then a number: moves *at behind it. 0 when that is not what stands there. */
+int number_read(const char **at, const char *end, const char *before, unsigned base, uint64_t *out);
 
 uint64_t hash_bytes(const char *data, size_t size);
 uint64_t hash_mix(uint64_t value);

@@ -59,9 +59,9 @@ void buf_print(buf *b, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    size_t wanted = (size_t)vsnprintf(NULL, 0, format, arguments) + 1;
-    vsnprintf(buf_room(b, wanted), wanted, format, again);
-    b->end += wanted - 1;
+    size_t room = 1024, wanted = (size_t)vsnprintf(buf_room(b, room), room, format, arguments);
+    if (wanted >= room) vsnprintf(buf_room(b, wanted + 1), wanted + 1, format, again);
+    b->end += wanted;
     va_end(arguments);
     va_end(again);
 }
