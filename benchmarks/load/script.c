@@ -25,7 +25,7 @@ int number_read(const char **at, const char *end, const char *before, unsigned b
     *out = 0;
     for (*at = digits; *at < end; ++*at) {
         unsigned digit = (unsigned)**at - '0';
-        if (base == 16 && **at >= 'a' && **at <= 'f') digit = (unsigned)(**at - 'a') + 10;
+        if (digit > 9) digit = **at >= 'a' && **at <= 'f' ? (unsigned)(**at - 'a') + 10 : 99;
         if (digit >= base) break;
         *out = *out * base + digit;
     }
