@@ -19,6 +19,7 @@ from edgeproxy.telemetry.families import Place, Row, Totals, alone, counter, fam
 from edgeproxy.telemetry.layout import Layout, Pair
 from edgeproxy.telemetry.live import METRIC_STATES, LiveView
 from edgeproxy.telemetry.meters import clear_gauges
+from edgeproxy.telemetry.process import ProcessUsage
 
 MAX_PAIRS = 300
 
@@ -27,9 +28,7 @@ MAX_PAIRS = 300
 class WorkerFacts:
     name: str
     is_up: bool
-    cpu_s: float = 0.0
-    resident_bytes: int = 0
-    open_fds: int = 0
+    usage: ProcessUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +118,10 @@ class NodeCollector(Collector):
         memory, fds = gauge(m.WORKER_MEMORY), gauge(m.WORKER_FDS)
         for worker in workers:
             up.add_metric([worker.name], float(worker.is_up))
-            if worker.is_up:
-                cpu.add_metric([worker.name], worker.cpu_s)
-                memory.add_metric([worker.name], worker.resident_bytes)
-                fds.add_metric([worker.name], worker.open_fds)
+            if worker.usage is not None:
+                cpu.add_metric([worker.name], worker.usage.cpu_s)
+                memory.add_metric([worker.name], worker.usage.resident_bytes)
+                fds.add_metric([worker.name], worker.usage.open_fds)
         yield from (up, cpu, memory, fds)
 
     def _ledger(self) -> Iterator[Family]:

@@ -22,13 +22,14 @@ from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.layout import Directory, Layout
 from edgeproxy.telemetry.live import LiveView
 from edgeproxy.telemetry.meters import Meters, size_of
+from edgeproxy.telemetry.process import ProcessUsage
 
 
 @dataclass
 class Facts:
     snapshot: Snapshot = field(default_factory=catalog)
     table: FakeTable = field(default_factory=FakeTable)
-    running: Sequence[WorkerFacts] = (WorkerFacts("0", True, 1.5, 4096, 7), WorkerFacts("1", False))
+    running: Sequence[WorkerFacts] = (WorkerFacts("0", True, ProcessUsage(1.5, 4096, 7)), WorkerFacts("1", False))
     books: LedgerFacts | None = None
 
     def __post_init__(self) -> None:
