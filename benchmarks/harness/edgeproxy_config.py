@@ -41,5 +41,5 @@ def edgeproxy_config(
             f"      - {{ provider: up{i}, model: bench-model, price: {PRICE} }}" for i in range(len(upstream_ports))
         ]
     lines.append("keys:")
-    lines += [f"  - {{ name: bench-{i}, sha256: {digest} }}" for i, digest in enumerate(key_digests)]
+    lines += [f'  - {{ name: bench-{i}, sha256: "{digest}" }}' for i, digest in enumerate(key_digests)]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,95 @@
+"""The arithmetic and the generated files of the benchmarks: a wrong ratio is worse than none."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeproxy.control.config import load_text
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`benchmarks` is no part of the distribution, so it is found only from the checkout."""
+    monkeypatch.syspath_prepend(ROOT)
+
+
+def client(done: int = 100, events: int = 0, failed: int = 0) -> dict[str, Any]:
+    outcomes = {"done": done, "failed_before_commit": failed}
+    return {
+        "outcomes": outcomes,
+        "events": events,
+        "broken": 0,
+        "first_failure": "",
+        "elapsed_s": 1.0,
+        "delay_us": {"p99": 1.0},
+    }
+
+
+def measured(cpu_us: float, others: float = 0.0, **counts: int) -> Any:
+    measure = importlib.import_module("benchmarks.versus.measure")
+    return measure.Measured(client(**counts), int(cpu_us * 1000), others)
+
+
+def report() -> Any:
+    module = importlib.import_module("benchmarks.versus.report")
+    windows = importlib.import_module("benchmarks.versus.windows")
+    names = dict.fromkeys(["nginx", "edgeproxy"], "")
+    made = module.Report(1, names, names, windows.STANDARD)
+    for row, scale in (("nginx", 1.0), ("edgeproxy", 1.5)):
+        made.add(row, windows.CALLS, measured(2000 * scale, done=100))
+        made.add(row, windows.EVENTS, measured((10 * 20 + 640 * 10) * scale, done=10, events=640))
+    return made
+
+
+def test_an_event_costs_what_its_stream_costs_beyond_a_call() -> None:
+    assert report().per_event_us("nginx") == [10.0]
+
+
+def test_ratios_are_to_nginx_in_the_same_run() -> None:
+    ratios = report().ratios()["edgeproxy"]
+    assert (ratios["per_call"], ratios["per_event"]) == (1.5, 1.5)
+
+
+def test_one_failed_call_voids_a_window() -> None:
+    assert measured(1.0, failed=1).why_void(True)
+
+
+def test_a_noisy_machine_voids_a_window_unless_forced() -> None:
+    one = measured(1.0, others=0.2)
+    assert (bool(one.why_void(False)), bool(one.why_void(True))) == (True, False)
+
+
+def test_the_generated_configuration_is_good() -> None:
+    module = importlib.import_module("benchmarks.harness.edgeproxy_config")
+    text = module.edgeproxy_config(
+        port=8080,
+        ops_port=8081,
+        upstream_ports=(9001, 9002),
+        models=["bench/m0", "bench/m1"],
+        key_digests=["0" * 64],
+        access_log=Path("/tmp/access.log"),
+    )
+    snapshot = load_text(text.encode(), "bench.yaml", environ={}).snapshot
+    assert [len(model.endpoints) for model in snapshot.models] == [2, 2]
+
+
+def test_the_load_run_uses_the_shipped_haproxy_configuration() -> None:
+    module = importlib.import_module("benchmarks.load.run")
+    text = module.haproxy_config(1001, 1002, 1003)
+    assert "bind 127.0.0.1:1001" in text
+    assert "server node1 127.0.0.1:1002" in text
+    assert "check port 1003" in text
+    assert "node2" not in text
+
+
+def test_a_tool_writes_its_own_section_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = importlib.import_module("benchmarks.harness.results")
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
+    for name, body in (("delay", "first"), ("versus", "other"), ("delay", "second")):
+        results.write_section(name, body)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert ("first" in text, "second" in text, "other" in text) == (False, True, True)
