@@ -7,6 +7,7 @@ from edgeproxy._core.table cimport RouteTable
 @cython.final
 cdef class RetryBudget:
     cdef RouteTable table  # its pools' columns hold all state, so that a node's workers share one budget
+    cdef int share_ppm     # retries per million calls
 
     cdef bint may_retry(self, int pool, uint64_t second) noexcept nogil
     cdef int check(self, int pool) except -1

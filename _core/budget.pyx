@@ -1,9 +1,9 @@
-"""How many retries there may be: a fifth of the calls of the last 10 s, and always three at once.
+"""How many retries there may be: a share of the calls of the last 10 s, by default a fifth, and always three at once.
 
 Pool 0 is the node's; a retry must be allowed by it and by its model's pool.
 """
 cimport cython
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from edgeproxy._core.atomics cimport edge_add32, edge_load32
 from edgeproxy._core.buckets cimport BAD_ONE, GOOD_ONE, Counts, bucket_add, bucket_sum
@@ -12,13 +12,16 @@ from edgeproxy._core.table cimport RouteTable
 
 cdef enum:
     FLOOR = 3  # retries at once that need no token
-    CALLS_A_RETRY = 5  # 20 %
+    WHOLE_PPM = 1000000
 
 
 @cython.final
 cdef class RetryBudget:
-    def __cinit__(self, RouteTable table not None):
+    def __cinit__(self, RouteTable table not None, int share_ppm=200_000):
+        if not 0 <= share_ppm <= WHOLE_PPM:
+            raise ValueError("share_ppm is 0 to 1,000,000")
         self.table = table
+        self.share_ppm = share_ppm
 
     cdef int check(self, int pool) except -1:
         if not 0 <= pool < self.table.sizes.pools:
@@ -27,14 +30,14 @@ cdef class RetryBudget:
     cdef bint may_retry(self, int pool, uint64_t second) noexcept nogil:
         cdef Counts counts = bucket_sum(self.table.columns.budget + pool * BUDGET_SECONDS, BUDGET_SECONDS, second)
         cdef int worker, running = 0
-        if (counts.bad + 1) * CALLS_A_RETRY <= counts.good:
+        if (<int64_t>counts.bad + 1) * WHOLE_PPM <= <int64_t>counts.good * self.share_ppm:
             return True
         for worker in range(self.table.sizes.workers):
             running += edge_load32(self.table.columns.retries + worker * self.table.sizes.pools + pool)
         return running < FLOOR
 
     def deposit(self, int pool, double now):
-        """A call began (not a retry): a fifth of a token, good for 10 s."""
+        """A call began (not a retry): its share of a token, good for 10 s."""
         cdef uint64_t second = <uint64_t>now
         self.check(pool)
         bucket_add(self.table.columns.budget, BUDGET_SECONDS, second, GOOD_ONE)

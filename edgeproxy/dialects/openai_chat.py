@@ -202,13 +202,4 @@ def error_event(chunk_head: bytes, error: CallError) -> bytes:
 
 def error_body(error: CallError) -> bytes:
     """The body of an error before the commit point (contract 2.6), with OpenAI's `type` and `param` beside it."""
-    shown: dict[str, Any] = {
-        "code": error.status,
-        "message": error.message,
-        "type": error.openai_type,
-        "param": error.param,
-        "metadata": {"error_type": error.error_type} | error.metadata,
-    }
-    if error.availability:
-        shown["availability"] = dict(error.availability)
-    return orjson.dumps({"error": shown})
+    return orjson.dumps({"error": error.shown()})

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgeproxy._core.relay import Relay
 from edgeproxy._core.sse import ChatScanner
-from edgeproxy._core.table import Attempt
+from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.dialects.openai_chat import chunk_identity
 from edgeproxy.domain.money import Charge, charge
@@ -70,6 +70,7 @@ class Call:
     scanner: ChatScanner | None = None
     ended: Signal[None] = field(default_factory=Signal)
     attempts: int = 0
+    retries: int = 0  # attempts that the retry budget paid for
     attempt_at: float = 0.0
     upstream_s: float = 0.0
     ttft_s: float = -1.0

@@ -3,7 +3,7 @@
 import time
 
 from edgeproxy._core import codes
-from edgeproxy._core.table import Attempt
+from edgeproxy._core.attempt import Attempt
 from edgeproxy.domain.errors import CallError, ProviderOverloaded, RateLimited
 from edgeproxy.proxy.attempt import run_attempt
 from edgeproxy.proxy.call import Call
@@ -25,7 +25,7 @@ async def serve_by_one(call: Call, plan: Plan) -> None:
                 return
             _raise_if_final(call, plan, verdict, failed)
     finally:
-        for _ in failed[1:]:
+        for _ in range(call.retries):
             call.plane.budget.done(plan.routes.model.slot)
 
 
@@ -89,7 +89,7 @@ def _sorted(call: Call, plan: Plan) -> list[int]:
             return asked.prompt_tokens * price.prompt + asked.expected_output * price.completion + price.request
         stats = table.endpoint_stats(endpoint.slot, now)
         if plan.sort == "latency":
-            return stats.ttft_5m[0] if stats.ttft_5m else float("inf")
+            return stats.ttft_ms_5m[0] if stats.ttft_ms_5m else float("inf")
         return -stats.throughput_5m[0] if stats.throughput_5m else float("inf")
 
     return sorted(positions(plan.eligible), key=key)
@@ -128,7 +128,12 @@ def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: list[tuple
         raise final_error(call, failed)
     if len(failed) >= plan.most_attempts or not plan.eligible or left_s < LEAST_TIME_S:
         raise final_error(call, failed)
-    if not plane.budget.withdraw(plan.routes.model.slot, now):
+    # An attempt that never reached the provider put no load on anybody: moving on from it is not a retry.
+    if verdict.scope == codes.SCOPE_HOST and not verdict.may_duplicate:
+        pass
+    elif plane.budget.withdraw(plan.routes.model.slot, now):
+        call.retries += 1
+    else:
         plane.meters.node.budget_exhausted()
         error = final_error(call, failed)
         error.metadata["retry"] = "budget_exhausted"

@@ -7,10 +7,11 @@ happens to the client then is `conclude`'s business.
 """
 
 import logging
+import zlib
 from collections.abc import Callable
 
 from edgeproxy._core.relay import Relay
-from edgeproxy.domain.errors import CallError, Draining, InternalError
+from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest
 from edgeproxy.domain.money import PICO_PER_NANO, PPM
 from edgeproxy.proxy.answer import stream_head, write_error
 from edgeproxy.proxy.authenticate import authenticate
@@ -32,6 +33,8 @@ async def serve(call: Call) -> None:
     plane = call.plane
     accept(call)
     call.key = authenticate(call.exchange, plane.accounts)
+    call.tenant = zlib.crc32(call.key.org.encode())
+    call.deadline_s = deadline(call.exchange, plane.limits.deadline_s)
     body = call.exchange.take_body()
     if body is None:
         body = await foreign(call.exchange.read_body(), plane.loop)
@@ -55,6 +58,16 @@ def accept(call: Call) -> None:
     if call.plane.is_draining:
         call.exchange.keeps_alive = False
         raise Draining("This node is shutting down. Retry: another node will answer.", retry_after_s=1)
+
+
+def deadline(exchange: Exchange, most_s: float) -> float:
+    """Seconds that the client gives the whole call, by `x-edgeproxy-timeout-ms`; never more than our own limit."""
+    text = exchange.header("x-edgeproxy-timeout-ms")
+    if text is None:
+        return most_s
+    if not text.isdecimal() or not text.isascii() or len(text) > 9 or int(text) < 1:
+        raise InvalidRequest("`x-edgeproxy-timeout-ms` must be a whole number of milliseconds, 1 or more.")
+    return min(most_s, int(text) / 1e3)
 
 
 def hold(call: Call, plan: Plan) -> None:
@@ -132,6 +145,15 @@ def fail(call: Call, error: CallError) -> None:
         if relay is not None and relay.is_open:
             call.exchange.keeps_alive = call.exchange.keeps_alive and call.exchange.is_http11
         write_error(call, error)
+
+
+def end_early(call: Call, error: CallError) -> None:
+    """End a call from outside: the drain's limit has passed."""
+    call.exchange.keeps_alive = False
+    fail(call, error)
+    call.let_go()
+    if call.drive is not None:
+        call.drive.throw(ClientGone())
 
 
 REFUSALS = {401: Refusal.AUTH, 402: Refusal.CREDITS, 404: Refusal.NO_MODEL, 429: Refusal.RATE_LIMIT}

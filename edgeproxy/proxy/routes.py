@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from edgeproxy._core.table import Candidates
+from edgeproxy._core.candidates import Candidates
 from edgeproxy.domain.money import Price
 from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot
 from edgeproxy.providers.openai import Origin, origin_of, request_head
@@ -62,6 +62,18 @@ class RouteBook:
         providers = {provider.slug: provider for provider in snapshot.providers}
         self.models = {model.id: _model_routes(model, providers, meters) for model in snapshot.models}
         self.aliases = dict(snapshot.aliases)
+
+        self._providers: dict[Origin, set[str]] = {}
+        for provider in snapshot.providers:
+            self._providers.setdefault(origin_of(provider), set()).add(provider.slug)
+
+    @property
+    def origins(self) -> set[Origin]:
+        return set(self._providers)
+
+    def providers_at(self, origin: Origin) -> set[str]:
+        """Slugs of the providers that share the connections of `origin`."""
+        return self._providers.get(origin, set())
 
     def find(self, name: str) -> ModelRoutes | None:
         return self.models.get(name) or self.models.get(self.aliases.get(name, ""))

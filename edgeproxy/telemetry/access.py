@@ -126,10 +126,11 @@ class AccessLog:
         self.dropped = 0
 
     @classmethod
-    def on(cls, fd: int) -> "AccessLog":
-        """Readable on a terminal (in colour unless NO_COLOR is set), JSON otherwise."""
+    def on(cls, fd: int, form: str = "auto") -> "AccessLog":
+        """`form` auto: readable on a terminal (in colour unless NO_COLOR is set), JSON otherwise; or text, or json."""
         is_terminal = os.isatty(fd)
-        return cls(fd, is_terminal, is_terminal and not os.environ.get("NO_COLOR"))
+        is_text = form == "text" or (form == "auto" and is_terminal)
+        return cls(fd, is_text, is_terminal and is_text and not os.environ.get("NO_COLOR"))
 
     def write(self, record: CallRecord) -> None:
         """Keep the line for the next `flush`. On a terminal it appears at once."""

@@ -112,6 +112,7 @@ class Limits:
     header_timeout: float = option(SECONDS, "Time to send a request's line and headers.", 10.0)
     body_timeout: float = option(SECONDS, "Time to send a body, on top of one second per 64 KiB.", 15.0)
     keepalive_timeout: float = option(SECONDS, "How long an idle client connection stays open.", 75.0)
+    slow_reader: float = option(SECONDS, "How long a client may read nothing while its reply waits; then it is cut.", 120.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +171,7 @@ class Routing:
     retry_budget: int = option(
         Share(), "Share of calls that may be retried, for the node and for each model; 3 at a time always may.", 200_000
     )
+    deadline: float = option(SECONDS, "For a whole call, whatever it tries. A client may ask for less.", 600.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,9 @@ class TimeoutOptions:
         "Until the first event of a stream that means something.",
         None,
         shown=SECONDS.show(_TIMES.first_event_s),
+    )
+    answer: float | None = option(
+        SECONDS, "For a whole answer that is not streamed.", None, shown=SECONDS.show(_TIMES.answer_s)
     )
     stall: float | None = option(SECONDS, "Between two events of a stream.", None, shown=SECONDS.show(_TIMES.stall_s))
     comments: float | None = option(

@@ -1,0 +1,131 @@
+"""Messages between supervisor and worker: a stream socket, a length, JSON. Secrets cross here and nowhere else."""
+
+import asyncio
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edgeproxy.domain.secret import Secret
+from edgeproxy.domain.snapshot import Snapshot
+from edgeproxy.node.memory import Plan
+
+_LENGTH = struct.Struct("!I")
+MAX_MESSAGE = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker needs of the settings. Seconds, bytes, counts."""
+
+    max_body: int
+    max_connections: int
+    connections_per_address: int
+    header_s: float
+    body_s: float
+    keepalive_s: float
+    attempts: int
+    deadline_s: float
+    slow_reader_s: float
+    retry_budget_ppm: int
+    log_format: str
+
+
+class Boot(msgspec.Struct, tag="boot", frozen=True):
+    """The first message to a worker."""
+
+    settings: WorkerSettings
+    plan: Plan
+    layout: dict[str, Any]
+    snapshot: Snapshot
+
+
+class Load(msgspec.Struct, tag="load", frozen=True):
+    """A new snapshot, and the places of its metrics."""
+
+    layout: dict[str, Any]
+    snapshot: Snapshot
+
+
+class Drain(msgspec.Struct, tag="drain", frozen=True):
+    """Stop listening; finish what runs within `timeout_s`. Sent again with 0: stop now."""
+
+    timeout_s: float
+
+
+class Told(msgspec.Struct, tag="told", frozen=True):
+    """From the worker: what happened, and how many calls it has."""
+
+    event: str  # ready, loaded, refused, beat
+    calls: int = 0
+    detail: str = ""
+
+
+Message = Boot | Load | Drain | Told
+
+
+def _reveal(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"cannot carry {type(value).__name__}")
+
+
+def _secret(kind: type, value: Any) -> Any:
+    if kind is Secret:
+        return Secret(value)
+    raise TypeError(f"cannot carry {type(value).__name__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_reveal)
+_decoder = msgspec.json.Decoder(Message, dec_hook=_secret)
+
+
+def encode(message: Message) -> bytes:
+    data = _encoder.encode(message)
+    return _LENGTH.pack(len(data)) + data
+
+
+def receive(sock: socket.socket) -> Message:
+    """Wait for one message on a blocking socket: how a worker gets its Boot."""
+    size = _LENGTH.unpack(_exactly(sock, _LENGTH.size))[0]
+    return _decoder.decode(_exactly(sock, size))
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = sock.recv(min(size - len(data), 1 << 20))
+        if not piece:
+            raise EOFError("the other side is gone")
+        data += piece
+    return bytes(data)
+
+
+class Channel:
+    """The asyncio side of the socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def on(cls, sock: socket.socket) -> "Channel":
+        return cls(*await asyncio.open_unix_connection(sock=sock, limit=1 << 20))
+
+    def send(self, message: Message) -> None:
+        self._writer.write(encode(message))
+
+    async def receive(self) -> Message | None:
+        """The next message; None when the other side is gone."""
+        try:
+            size = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))[0]
+            if size > MAX_MESSAGE:
+                return None
+            return _decoder.decode(await self._reader.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+
+    def close(self) -> None:
+        self._writer.close()
