@@ -16,7 +16,7 @@ from edgeproxy.control.config.schema import json_schema_text
 from edgeproxy.control.config.show import show
 from edgeproxy.control.keys import digest, make_key
 from edgeproxy.domain.money import Price, dollars_from_pico
-from edgeproxy.domain.snapshot import Model
+from edgeproxy.domain.snapshot import Model, Snapshot
 
 A_MILLION = 1_000_000
 
@@ -29,11 +29,15 @@ def check(options: argparse.Namespace) -> int:
         return 1
     _print_problems(loaded.warnings, options.format)
     if options.format == "human":
-        snapshot = loaded.snapshot
-        lanes = sum(len(endpoint.lanes) for model in snapshot.models for endpoint in model.endpoints)
-        counts = f"{len(snapshot.models)} models, {lanes} lanes, {len(snapshot.providers)} providers, {len(snapshot.keys)} keys"
-        print(f"{options.file}: valid ({counts})")
+        print(f"{options.file}: valid ({_counts(loaded.snapshot)})")
     return 0
+
+
+def _counts(snapshot: Snapshot) -> str:
+    lanes = sum(len(endpoint.lanes) for model in snapshot.models for endpoint in model.endpoints)
+    counts = {"model": len(snapshot.models), "lane": lanes}
+    counts |= {"provider": len(snapshot.providers), "key": len(snapshot.keys)}
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
 
 
 def _print_problems(problems: tuple[Problem, ...], format: str) -> None:

@@ -26,9 +26,7 @@ def reload(options: argparse.Namespace) -> int:
     url = options.url or f"{_ops()}/-/reload"
     status, body = _ask("POST", url, timeout_s=60.0)
     if status // 100 != 2:
-        raise Failure(
-            f"not reloaded, the old configuration is kept: {printable(body)}", "edgeproxy check FILE says more"
-        )
+        raise Failure(f"not reloaded, the old configuration is kept: {printable(body)}", "see: edgeproxy check FILE")
     print("reloaded")
     return 0
 

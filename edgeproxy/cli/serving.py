@@ -14,7 +14,7 @@ from edgeproxy.cli.output import Failure, is_coloured, note
 from edgeproxy.control.assemble import snapshot_for_up, sources_of, with_discovered
 from edgeproxy.control.catalog import shipped_catalog
 from edgeproxy.control.config import Address, Loaded, Settings, load_config, render, settings_from
-from edgeproxy.control.discovery import Listing, list_all
+from edgeproxy.control.discovery import Listing, kept, list_all
 from edgeproxy.control.environment import Source, providers_from, scrub
 from edgeproxy.control.keys import make_key
 from edgeproxy.domain.snapshot import Snapshot
@@ -30,14 +30,14 @@ def up(options: argparse.Namespace) -> int:
     found = providers_from(environ)
     scrub(found.secret_variables)
     key = make_key()
+    asking = Asking()
 
-    def prepare() -> tuple[Prepared, Sequence[Listing]]:
-        listings = ask(found.sources)
-        return (settings, snapshot_for_up(found.sources, listings, key, shipped_catalog())), listings
+    def prepare() -> Prepared:
+        return settings, snapshot_for_up(found.sources, asking.ask(found.sources), key, shipped_catalog())
 
-    (_, snapshot), listings = prepare()
-    banner = UpBanner(found.sources, listings, found.notes, snapshot, key)
-    return run(settings, snapshot, lambda: prepare()[0], banner)
+    _, snapshot = prepare()
+    banner = UpBanner(found.sources, asking.last, found.notes, snapshot, key)
+    return run(settings, snapshot, prepare, banner)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -48,34 +48,48 @@ def serve(options: argparse.Namespace) -> int:
         if value is not None
     ]
 
-    def prepare() -> tuple[Loaded, Prepared]:
+    asking = Asking()
+
+    def read() -> Loaded:
         loaded = load_config(options.config, environ=environ, flags=flags)
         scrub(loaded.secret_variables)
-        return loaded, (loaded.settings, discovered(loaded))
+        for warning in loaded.warnings:
+            note(render(warning, is_coloured=is_coloured(sys.stderr)))
+        return loaded
 
-    loaded = load_config(options.config, environ=environ, flags=flags)
-    scrub(loaded.secret_variables)
-    for warning in loaded.warnings:
-        note(render(warning, is_coloured=is_coloured(sys.stderr)))
+    def prepare() -> Prepared:
+        loaded = read()
+        return loaded.settings, discovered(loaded, asking)
+
+    loaded = read()
     check_free(loaded.settings, options.verb)
-    snapshot = discovered(loaded)
-    return run(loaded.settings, snapshot, lambda: prepare()[1], ServeBanner(loaded.source, snapshot))
+    snapshot = discovered(loaded, asking)
+    return run(loaded.settings, snapshot, prepare, ServeBanner(loaded.source, snapshot))
 
 
-def discovered(loaded: Loaded) -> Snapshot:
+def discovered(loaded: Loaded, asking: "Asking") -> Snapshot:
     """The snapshot with what the providers list that the file says to ask."""
     if not loaded.discovering:
         return loaded.snapshot
     sources = sources_of(loaded)
-    listings = ask(sources)
+    listings = asking.ask(sources)
     for listing in listings:
         if listing.error:
-            note(f"warning: {listing.provider} {listing.error}: its models are left out")
+            fate = "the models it listed before stay" if listing.models else "its models are left out"
+            note(f"warning: {listing.provider} {listing.error}: {fate}")
     return with_discovered(loaded, sources, listings, shipped_catalog())
 
 
-def ask(sources: Sequence[Source]) -> Sequence[Listing]:
-    return asyncio.run(list_all(sources)) if sources else ()
+class Asking:
+    """Asks providers for their models and remembers what they said last. May run in any thread without a loop."""
+
+    def __init__(self) -> None:
+        self.last: tuple[Listing, ...] = ()
+
+    def ask(self, sources: Sequence[Source]) -> tuple[Listing, ...]:
+        if sources:
+            self.last = kept(self.last, asyncio.run(list_all(sources)))
+        return self.last
 
 
 def run(settings: Settings, snapshot: Snapshot, reload: Callable[[], Prepared], banner: Callable[..., None]) -> int:

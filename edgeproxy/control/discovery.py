@@ -8,13 +8,14 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
 import orjson
 
 from edgeproxy.control.environment import Source
+from edgeproxy.control.known import known_at
 from edgeproxy.control.naming import is_chat
 from edgeproxy.domain.money import Price, pico_from_dollars
 
@@ -36,7 +37,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One provider's answer: its models, or why there are none."""
+    """One provider's answer: its models, or why there are none now."""
 
     provider: str
     models: tuple[Listed, ...] = ()
@@ -58,6 +59,15 @@ async def list_all(sources: Sequence[Source], *, timeout_s: float = 10.0) -> tup
         return tuple(await asyncio.gather(*(_list_one(session, source, places) for source in sources)))
 
 
+def kept(previous: Sequence[Listing], current: Sequence[Listing]) -> tuple[Listing, ...]:
+    """On reload: a provider that does not answer now keeps the models that it listed last."""
+    last = {listing.provider: listing for listing in previous if listing.models}
+    return tuple(
+        replace(last[listing.provider], error=listing.error) if listing.error and listing.provider in last else listing
+        for listing in current
+    )
+
+
 async def _list_one(session: aiohttp.ClientSession, source: Source, places: asyncio.Semaphore) -> Listing:
     slug = source.provider.slug
     async with places:
@@ -75,13 +85,17 @@ async def _list_one(session: aiohttp.ClientSession, source: Source, places: asyn
 
 async def _fetch(session: aiohttp.ClientSession, source: Source) -> bytes:
     provider = source.provider
+    known = known_at(provider.base_url)
     headers = {**dict(provider.headers), "Accept": "application/json", "Accept-Encoding": "identity"}
+    headers |= dict(known.list_headers) if known else {}
     if source.secret is not None:
         headers["Authorization"] = f"Bearer {source.secret.reveal()}"
+        if known is not None and known.list_key_header:
+            headers[known.list_key_header] = source.secret.reveal()
     tls: Any = True
     if provider.ca_file is not None and provider.base_url.startswith("https:"):
         tls = await asyncio.to_thread(ssl.create_default_context, cafile=provider.ca_file)
-    url = f"{provider.base_url}/models"
+    url = provider.base_url + (known.list_path if known else "/models")
     async with session.get(url, headers=headers, allow_redirects=False, ssl=tls) as response:
         if response.status != 200:
             raise _Refused(_status_reason(response.status))

@@ -17,11 +17,23 @@ class Known:
     variables: tuple[str, ...]
     author: str = ""
     base_url_variable: str = ""
+    list_path: str = "/models"
+    list_key_header: str = ""  # where its model list wants the key, besides Authorization
+    list_headers: tuple[tuple[str, str], ...] = ()
 
 
 KNOWN = (
     Known("openai", "OpenAI", "https://api.openai.com/v1", ("OPENAI_API_KEY",), "openai", "OPENAI_BASE_URL"),
-    Known("anthropic", "Anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), "anthropic"),
+    Known(
+        "anthropic",
+        "Anthropic",
+        "https://api.anthropic.com/v1",
+        ("ANTHROPIC_API_KEY",),
+        "anthropic",
+        list_path="/models?limit=1000",  # its own API lists; only its chat route speaks OpenAI
+        list_key_header="x-api-key",
+        list_headers=(("anthropic-version", "2023-06-01"),),
+    ),
     Known(
         "google",
         "Google AI Studio",

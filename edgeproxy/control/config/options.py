@@ -289,8 +289,8 @@ class ModelOptions:
     )
     aliases: tuple[str, ...] = option(Items(ALIAS, 32), "Other names that clients may use.", ())
     name: str | None = option(NAME, "Its name for people.", None, shown="from the catalog")
-    description: str = option(Text("text", max_length=4000), "A sentence about it.", "")
-    created: int = option(Moment(), "When it was published.", 0, shown="not told")
+    description: str | None = option(Text("text", max_length=4000), "A sentence about it.", None)
+    created: int | None = option(Moment(), "When it was published.", None)
     context_length: int | None = option(TOKENS, "Tokens of prompt and answer together.", None, shown="from the catalog")
     input_modalities: tuple[str, ...] = option(
         Items(MODALITY, 9), "What it reads.", (), shown="from the catalog, else text"
