@@ -5,8 +5,8 @@ from collections import deque
 
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
-from edgeproxy.proxy.dial import Dialer, Resolver, resolve
 from edgeproxy.providers.openai import Origin
+from edgeproxy.proxy.dial import Dialer, Resolver, resolve
 
 MAX_IDLE = 512
 MAX_IDLE_S = 50.0  # below the 60 to 75 s after which servers usually close

@@ -285,7 +285,7 @@ class Url(Kind):
             raise ValueError("a URL here has no user or password; use api_key")
         if url.query or url.fragment or "?" in text or "#" in text:
             raise ValueError("a base URL has no `?` and no `#`")
-        return text.rstrip("/")
+        return url.scheme + text[len(url.scheme) :].rstrip("/")  # the scheme in lower case
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": r"^https?://|\$\{"}

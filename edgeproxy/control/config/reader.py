@@ -89,7 +89,7 @@ class Reader:
     def _wrong_shape(self, kind: AnyKind, node: Node, path: Path) -> Any:
         name = _label(path)
         if isinstance(node, Scalar) and node.is_plain and node.text in BLANK:
-            self.report(node.span, f"{name} is blank", f"remove it or give it a {kind.name}")
+            self.report(node.span, f"{name} is blank", f"remove it, or give it a value: {kind.name}")
         else:
             shapes = {Scalar: "a single value", Sequence: "a list", Mapping: "a mapping"}
             wanted = shapes[_NODE_OF.get(type(kind), Scalar)]
@@ -97,13 +97,13 @@ class Reader:
         return FAILED
 
     def _scalar(self, kind: Kind, node: Scalar, path: Path) -> Any:
-        if not kind.is_secret:
+        if not kind.is_secret and "@" not in node.text:  # a URL may have a password before its `@`
             self.shown.add(node.span)
         override = self.overrides.get(path)
         if override is not None:
             return self.overridden(kind, override, path)
         if node.is_plain and node.text in BLANK:
-            self.report(node.span, f"{_label(path)} is blank", f"remove it or give it a {kind.name}")
+            self.report(node.span, f"{_label(path)} is blank", f"remove it, or give it a value: {kind.name}")
             return FAILED
         text = self._expanded(kind, node)
         if text is None:
@@ -177,8 +177,10 @@ class Reader:
             value = self.read(option.kind, item, (*path, option.name))
             if value is not FAILED:
                 values[option.name] = value
-            elif option.is_required:
-                failed = True
+            else:
+                # A value that is there but bad is not a value that is missing: cross-checks could not tell.
+                self.is_broken = True
+                failed |= option.is_required
         present = {key.text for key, _ in node.pairs}
         failed |= self._fill(options, present, values, node, path)
         if failed:

@@ -115,7 +115,7 @@ class _Builder:
             case yaml.ScalarEvent():
                 self._refuse_tag(event)
                 text = event.value.translate(_SHOW) if not event.value.isascii() else event.value
-                self._add(Scalar(text, event.style is None, _span(event)), event.anchor)
+                self._add(Scalar(text, not event.style, _span(event)), event.anchor)
             case yaml.AliasEvent():
                 self._alias(event)
             case yaml.SequenceStartEvent():

@@ -65,11 +65,15 @@ def read_secret_file(path: str) -> tuple[str, bool]:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise VariableError(f"cannot read `{path}`: {_reason(error)}", "check the path and its permissions") from None
-    with os.fdopen(handle, "rb") as file:
-        state = os.fstat(file.fileno())
+    try:
+        state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
             raise VariableError(f"`{path}` is not a regular file", "name the file that has the secret")
-        data = file.read(MAX_SECRET_FILE + 1)
+        data = os.read(handle, MAX_SECRET_FILE + 1)
+    except OSError as error:
+        raise VariableError(f"cannot read `{path}`: {_reason(error)}", "check the path and its permissions") from None
+    finally:
+        os.close(handle)
     if len(data) > MAX_SECRET_FILE:
         raise VariableError(f"`{path}` is larger than {MAX_SECRET_FILE // 1024} KiB", "name the file with the secret")
     try:
