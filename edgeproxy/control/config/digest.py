@@ -4,30 +4,28 @@ Two snapshots that differ in a secret's text only have the same digest, so it is
 """
 
 import hashlib
-from dataclasses import fields, is_dataclass
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from edgeproxy.domain.secret import Secret
-from edgeproxy.domain.snapshot import Snapshot
-
-LEFT_OUT = frozenset({"digest", "slot", "host_slot", "source"})
+from edgeproxy.domain.snapshot import Provider, Snapshot
 
 
 def digest_of(snapshot: Snapshot, catalog_digest: str) -> str:
-    document = {"catalog": catalog_digest, "snapshot": _plain(snapshot)}
-    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    """For a snapshot that has not been placed yet: slots belong to a node and not to the configuration."""
+    bare = replace(snapshot, digest="", providers=tuple(_bare(provider) for provider in snapshot.providers))
+    document = orjson.dumps([catalog_digest, bare], default=_whether_set)
+    return hashlib.sha256(document).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _bare(provider: Provider) -> Provider:
+    """Headers may carry secrets; a file's name is not what it says."""
+    return replace(provider, source="", headers=tuple((name, "") for name, _ in provider.headers))
+
+
+def _whether_set(value: Any) -> bool:
     if isinstance(value, Secret):
         return bool(value)
-    if is_dataclass(value):
-        kept = {item.name: getattr(value, item.name) for item in fields(value) if item.name not in LEFT_OUT}
-        if "headers" in kept:
-            kept["headers"] = tuple(name for name, _ in kept["headers"])
-        return {name: _plain(part) for name, part in kept.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+    raise TypeError(f"{type(value).__name__} has no place in a snapshot")

@@ -221,11 +221,11 @@ class Reader:
         """The problems in the file's order, each with its line, in which unknown and secret values are masked."""
         self._lines = self.text.splitlines()
         if root is not None and self.problems:
-            self._index(root, {problem.line for problem in self.problems})
+            self._index(root)
         done = [self._with_source(problem) for problem in self.problems]
         return sorted(done, key=lambda problem: (problem.is_warning, problem.line, problem.col))
 
-    def _index(self, root: Node, wanted: set[int]) -> None:
+    def _index(self, root: Node) -> None:
         stack: list[Node] = [root]
         seen: set[int] = set()
         while stack:

@@ -46,8 +46,8 @@ def test_no_problem_repeats_a_literal_secret(old: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["name: alpha", "base_url: http://127.0.0.1:9101/v1", "id: author/slug", "provider: alpha", "model: m-1", "weight: 2",
-     "quantization: fp8", "attempts: 2", "fee_rate: 0.05", "first_event: 5s", "price: unknown"],
+    ["name: alpha", "base_url: http://127.0.0.1:9101/v1", "id: author/slug", "provider: alpha", "model: m-1",
+     "weight: 2", "quantization: fp8", "attempts: 2", "fee_rate: 0.05", "first_event: 5s", "price: unknown"],
 )  # fmt: skip
 def test_no_problem_repeats_a_secret_that_a_variable_put_in_the_wrong_place(place: str) -> None:
     key = place.partition(":")[0]
