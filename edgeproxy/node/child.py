@@ -10,12 +10,12 @@ from collections.abc import Callable
 from edgeproxy.control.config import Settings
 from edgeproxy.node.channel import Boot, Channel, Load, Message, Told, WorkerSettings
 from edgeproxy.telemetry.collector import WorkerFacts
+from edgeproxy.telemetry.process import usage_of
 
 log = logging.getLogger(__name__)
 
 READY_S = 60.0
 LOAD_S = 30.0
-TICKS = os.sysconf("SC_CLK_TCK")
 # All that a worker needs of the environment. Credentials travel by the channel.
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "NO_COLOR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -135,15 +135,6 @@ class Child:
             return "the worker did not answer"
 
     def facts(self) -> WorkerFacts:
-        """What /proc says of it."""
-        name = str(self._index)
-        if not self.is_up or self._process is None:
-            return WorkerFacts(name, False)
-        try:
-            with open(f"/proc/{self._process.pid}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
-            fds = len(os.listdir(f"/proc/{self._process.pid}/fd"))
-        except OSError:
-            return WorkerFacts(name, self.is_ready)
-        cpu_s = (int(fields[11]) + int(fields[12])) / TICKS
-        return WorkerFacts(name, self.is_ready, cpu_s, int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), fds)
+        if self._process is None or not self.is_up:
+            return WorkerFacts(str(self._index), False)
+        return WorkerFacts(str(self._index), self.is_ready, usage_of(self._process.pid))

@@ -15,6 +15,7 @@ from edgeproxy.api.errors import JSON, errors
 from edgeproxy.console import handlers as console
 from edgeproxy.console.overview import NodeSummary
 from edgeproxy.domain.errors import PermissionDenied
+from edgeproxy.telemetry.collector import WorkerFacts
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.live import LiveView
 
@@ -51,10 +52,7 @@ class NodeStatus(Protocol):
     """What the ops listener asks of the supervisor."""
 
     def readiness(self) -> Readiness: ...
-    def workers(self) -> Sequence[bool]:
-        """Whether each is up."""
-        ...
-
+    def workers(self) -> Sequence[WorkerFacts]: ...
     def config_hash(self) -> str: ...
     def live(self) -> LiveView: ...
 
@@ -140,7 +138,7 @@ class _Summarized:
         return NodeSummary(
             version=__version__,
             status=self._status.readiness().status,
-            workers_up=sum(workers),
+            workers_up=sum(worker.is_up for worker in workers),
             workers=len(workers),
             config_hash=self._status.config_hash(),
         )

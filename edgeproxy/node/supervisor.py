@@ -23,7 +23,7 @@ from edgeproxy.node.child import Child, settings_for_worker
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.ops import Check, Readiness, ops_app
 from edgeproxy.node.slots import SlotDirectory
-from edgeproxy.telemetry.collector import LedgerFacts, NodeCollector, WorkerFacts
+from edgeproxy.telemetry.collector import LedgerFacts, NodeCollector, WorkerFacts, registry_of
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.layout import Directory, Layout
 from edgeproxy.telemetry.live import LiveView
@@ -65,7 +65,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
-        runner = web.AppRunner(ops_app(self, MetricsPage(self._collector), self.reload), access_log=None)
+        runner = web.AppRunner(ops_app(self, MetricsPage(registry_of(self._collector)), self.reload), access_log=None)
         await runner.setup()
         await web.SockSite(runner, ops).start()
         keeping = asyncio.ensure_future(self._keep_worker(banner))

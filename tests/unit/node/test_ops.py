@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from support.live import FakeTable, catalog, live_of
 
 from edgeproxy.node.ops import Check, Readiness, ops_app
+from edgeproxy.telemetry.collector import WorkerFacts
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.live import LiveView
 
@@ -31,8 +32,8 @@ class FakeNode:
     def readiness(self) -> Readiness:
         return self.state
 
-    def workers(self) -> Sequence[bool]:
-        return (True, False)
+    def workers(self) -> Sequence[WorkerFacts]:
+        return (WorkerFacts("0", True), WorkerFacts("1", False))
 
     def config_hash(self) -> str:
         return "abc"
