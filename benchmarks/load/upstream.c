@@ -108,7 +108,10 @@ static void stream_pump(conn *c) {
     while (c->state == STREAMING && !buf_len(&c->out) && c->next.due <= now) {
         if (c->event < c->script.events) {
             stream_event(c, now_ns());
-            c->next.due += c->script.interval_us * 1000ull;
+            /* An upstream that was not scheduled in time must not send two events at once to catch up. */
+            uint64_t interval = c->script.interval_us * 1000ull, soonest = now_ns() + interval / 2;
+            c->next.due += interval;
+            if (interval && c->next.due < soonest) c->next.due = soonest;
         } else {
             stream_end(c);
             answer_ended(c);
