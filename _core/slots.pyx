@@ -75,6 +75,15 @@ cdef class MetricSlots:
         self.check(index)
         self.own_counts[index] += amount
 
+    def add_each(self, Py_ssize_t first, tuple amounts):
+        """Count in neighbouring slots, an amount each."""
+        cdef Py_ssize_t position, size = len(amounts)
+        self.check(first)
+        if first + size > self.counts:
+            raise IndexError(f"slots {first}+{size} of {self.counts}")
+        for position in range(size):
+            self.own_counts[first + position] += <int64_t>amounts[position]
+
     def put(self, Py_ssize_t index, int64_t value):
         """Set a gauge."""
         self.check(index)

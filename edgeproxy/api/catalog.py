@@ -20,7 +20,7 @@ from edgeproxy.domain.nearest import Nearest
 from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.telemetry.live import LiveView, ModelView, Percentiles
 
-_PIECE = 50
+_PIECE = 20
 _SPEED_LASTS_S = 10.0
 
 

@@ -6,8 +6,9 @@ direction characters are escaped, so that a line is one line.
 
 import os
 import select
+import time
 from collections import deque
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import final
 
 import orjson
@@ -23,6 +24,8 @@ _GREEN, _YELLOW, _RED, _DIM, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[
 
 def clean(text: str) -> str:
     """Printable and short. `isprintable` is false for controls, bidi marks, line separators and lone surrogates."""
+    if len(text) <= MOST_BYTES // 4 and text.isprintable():
+        return text
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: MOST_BYTES + 1])
     raw = text.encode()
@@ -38,7 +41,7 @@ def json_line(record: CallRecord) -> bytes:
     usage = record.usage
     return orjson.dumps(
         {
-            "time": datetime.fromtimestamp(record.ended_at, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record.ended_at),
             "generation_id": clean(record.generation_id),
             "org": clean(record.org),
             "key": clean(record.key),
@@ -105,7 +108,19 @@ def _money(nano: int) -> str:
 
 
 def _rounded(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else round(milliseconds, 3)
+    """To microseconds; four times as quick as `round`."""
+    return None if milliseconds is None else int(milliseconds * 1000 + 0.5) / 1000
+
+
+def _time(at: float) -> str:
+    second = int(at)
+    return f"{_date(second)}.{int((at - second) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    """Asked for by many calls of the same second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 @final

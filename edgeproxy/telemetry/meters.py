@@ -16,62 +16,60 @@ _LATENCY, _TTFT, _PER_TOKEN, _OVERHEAD, _BODY, _LAG = range(len(_BOUNDS))
 _LATENCY_BUCKETS = len(m.LATENCY) + 1
 
 
-class _Meter:
-    __slots__ = ("_count", "_slots", "_sum")
-
-    def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
-        self._slots = slots
-        self._count, self._sum = place
-
-
 @final
-class PairMeter(_Meter):
+class PairMeter:
     """A model at a provider."""
 
-    __slots__ = ()
+    __slots__ = (
+        *("_add", "_add_each", "_attempts", "_fallbacks", "_first_token", "_first_token_sum"),
+        *("_observe", "_output_token", "_output_token_sum", "_picks", "_used"),
+    )
+
+    def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
+        count, total = place
+        self._add, self._add_each, self._observe = slots.add, slots.add_each, slots.observe
+        self._picks = count + m.PICKS.first
+        self._attempts = count + m.ATTEMPTS.first
+        self._fallbacks = count + m.FALLBACKS.first
+        self._used = count + m.TOKENS_USED.first
+        self._first_token, self._first_token_sum = count + m.FIRST_TOKEN.first, total + m.FIRST_TOKEN.sum_at
+        self._output_token, self._output_token_sum = count + m.OUTPUT_TOKEN.first, total + m.OUTPUT_TOKEN.sum_at
 
     def picked(self, reason: m.Pick) -> None:
-        self._slots.add(self._count + m.PICKS.first + reason)
+        self._add(self._picks + reason)
 
     def attempt(self, outcome: m.Outcome) -> None:
-        self._slots.add(self._count + m.ATTEMPTS.first + outcome)
+        self._add(self._attempts + outcome)
 
     def fell_back(self, fault: m.UpstreamFault) -> None:
         """The call went on to another route after this one failed so."""
-        self._slots.add(self._count + m.FALLBACKS.first + fault)
+        self._add(self._fallbacks + fault)
 
     def first_token(self, ttft_s: float) -> None:
-        first = self._count + m.FIRST_TOKEN.first
-        self._slots.observe(first, self._sum + m.FIRST_TOKEN.sum_at, _TTFT, ttft_s)
+        self._observe(self._first_token, self._first_token_sum, _TTFT, ttft_s)
 
     def settled(self, usage: Usage, charge: Charge, per_token_s: float) -> None:
         """`per_token_s` below zero: not known (one token, or not streamed)."""
-        add, tokens, cost = self._slots.add, self._count + m.TOKENS_USED.first, self._count + m.COST.first
-        add(tokens, usage.prompt)
-        add(tokens + 1, usage.completion)
-        if usage.cached:
-            add(tokens + 2, usage.cached)
-        if usage.cache_written:
-            add(tokens + 3, usage.cache_written)
-        if usage.reasoning:
-            add(tokens + 4, usage.reasoning)
-        add(cost, charge.upstream)
-        add(cost + 1, charge.total)
+        tokens = (usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
+        self._add_each(self._used, (*tokens, charge.upstream, charge.total))
         if per_token_s >= 0.0:
-            first = self._count + m.OUTPUT_TOKEN.first
-            self._slots.observe(first, self._sum + m.OUTPUT_TOKEN.sum_at, _PER_TOKEN, per_token_s)
+            self._observe(self._output_token, self._output_token_sum, _PER_TOKEN, per_token_s)
 
 
 @final
-class ProviderMeter(_Meter):
-    __slots__ = ()
+class ProviderMeter:
+    __slots__ = ("_count", "_first_byte", "_first_byte_sum", "_slots")
+
+    def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
+        self._slots = slots
+        self._count = place[0]
+        self._first_byte, self._first_byte_sum = place[0] + m.FIRST_BYTE.first, place[1] + m.FIRST_BYTE.sum_at
 
     def failed(self, fault: m.UpstreamFault) -> None:
         self._slots.add(self._count + m.UPSTREAM_ERRORS.first + fault)
 
     def first_byte(self, seconds: float) -> None:
-        first = self._count + m.FIRST_BYTE.first
-        self._slots.observe(first, self._sum + m.FIRST_BYTE.sum_at, _TTFT, seconds)
+        self._slots.observe(self._first_byte, self._first_byte_sum, _TTFT, seconds)
 
     def usage_estimated(self) -> None:
         self._slots.add(self._count + m.USAGE_ESTIMATED.first)
@@ -92,27 +90,39 @@ class ProviderMeter(_Meter):
 
 
 @final
-class EndpointMeter(_Meter):
+class EndpointMeter:
     """A kind of API route, one of `metrics.API_ENDPOINTS`."""
 
-    __slots__ = ()
+    __slots__ = (
+        *("_body", "_body_sum", "_count", "_duration", "_duration_sum", "_in_flight"),
+        *("_overhead", "_overhead_sum", "_requests", "_slots"),
+    )
+
+    def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
+        count, total = place
+        self._slots = slots
+        self._count = count
+        self._in_flight, self._requests = count + m.IN_FLIGHT.first, count + m.REQUESTS.first
+        self._duration, self._duration_sum = count + m.DURATION.first, total + m.DURATION.sum_at
+        self._overhead, self._overhead_sum = count + m.GATEWAY_TIME.first, total + m.GATEWAY_TIME.sum_at
+        self._body, self._body_sum = count + m.BODY_BYTES.first, total + m.BODY_BYTES.sum_at
 
     def began(self) -> None:
-        self._slots.add(self._count + m.IN_FLIGHT.first, 1)
+        self._slots.add(self._in_flight)
 
     def body(self, size: int) -> None:
-        self._slots.observe(self._count + m.BODY_BYTES.first, self._sum + m.BODY_BYTES.sum_at, _BODY, size)
+        self._slots.observe(self._body, self._body_sum, _BODY, size)
 
     def ended(self, status: int, is_stream: bool, duration_s: float) -> None:
         """Exactly once for each `began`."""
-        add, at = self._slots.add, self._count
-        add(at + m.IN_FLIGHT.first, -1)
-        add(at + m.REQUESTS.first + 2 * _status_class(status) + is_stream)
-        first = at + m.DURATION.first + is_stream * _LATENCY_BUCKETS
-        self._slots.observe(first, self._sum + m.DURATION.sum_at + is_stream, _LATENCY, duration_s)
+        slots = self._slots
+        slots.add(self._in_flight, -1)
+        slots.add(self._requests + 2 * _status_class(status) + is_stream)
+        bucket = self._duration + _LATENCY_BUCKETS if is_stream else self._duration
+        slots.observe(bucket, self._duration_sum + is_stream, _LATENCY, duration_s)
 
     def overhead(self, seconds: float) -> None:
-        self._slots.observe(self._count + m.GATEWAY_TIME.first, self._sum + m.GATEWAY_TIME.sum_at, _OVERHEAD, seconds)
+        self._slots.observe(self._overhead, self._overhead_sum, _OVERHEAD, seconds)
 
     def disconnected(self, phase: m.Phase) -> None:
         self._slots.add(self._count + m.DISCONNECTS.first + phase)
@@ -122,8 +132,12 @@ class EndpointMeter(_Meter):
 
 
 @final
-class NodeMeter(_Meter):
-    __slots__ = ()
+class NodeMeter:
+    __slots__ = ("_count", "_slots", "_sum")
+
+    def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
+        self._slots = slots
+        self._count, self._sum = place
 
     def stream_opened(self) -> None:
         self._slots.add(self._count + m.STREAMS_IN_FLIGHT.first, 1)

@@ -28,6 +28,16 @@ def test_counts_are_summed_over_workers() -> None:
     assert (totals[7], totals[39], sum(totals)) == (5, 1, 6)
 
 
+def test_neighbours_are_counted_in_one_go() -> None:
+    _, (slots, _) = make()
+    slots.add_each(COUNTS - 3, (1, 0, 2**40))
+    slots.add_each(COUNTS - 3, (1, 5, 1))
+    assert list(slots.read_counts()[COUNTS - 4 :]) == [0, 2, 5, 2**40 + 1]
+    for first in (COUNTS - 2, -1, COUNTS):
+        with pytest.raises(IndexError):
+            slots.add_each(first, (1, 1, 1))
+
+
 @pytest.mark.parametrize(("value", "bucket"), [(0.0, 0), (0.1, 0), (0.11, 1), (1.0, 1), (5.0, 2), (5.1, 3), (1e300, 3)])
 def test_a_bound_belongs_to_its_bucket(value: float, bucket: int) -> None:
     _, (slots, _) = make()

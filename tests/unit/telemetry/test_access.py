@@ -54,7 +54,7 @@ def test_colour_only_when_asked_for() -> None:
 
 def test_the_json_line() -> None:
     assert orjson.loads(json_line(CALL)) == {
-        "time": "2025-11-22T00:00:00.250+00:00",
+        "time": "2025-11-22T00:00:00.250Z",
         "generation_id": "gen-1763769600-abcdefghijklmnopqrst",
         "org": "default",
         "key": "sk-edge-v1-8...2a9",

@@ -41,6 +41,11 @@ def test_every_metric_is_declared_once() -> None:
     assert len(names) == len(set(names))
 
 
+def test_tokens_and_cost_are_neighbours() -> None:
+    """`PairMeter.settled` counts them in one go."""
+    assert m.COST.first == m.TOKENS_USED.first + len(m.TOKENS)
+
+
 def test_no_two_children_share_a_slot() -> None:
     for group in m.GROUPS:
         taken: list[int] = []
