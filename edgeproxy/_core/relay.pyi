@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Protocol, final
 
 from edgeproxy._core.sse import ChatScanner

@@ -168,7 +168,7 @@ def _cost_details(charge: Charge) -> dict[str, Any]:
 
 def usage_event(chunk_head: bytes, choices: bytes, usage: bytes) -> bytes:
     """The last chunk of a stream. `chunk_head` is `chunk_identity`, `choices` a JSON array."""
-    return b"data: {%b,\"choices\":%b,\"usage\":%b}\n\n" % (chunk_head, choices, usage)
+    return b'data: {%b,"choices":%b,"usage":%b}\n\n' % (chunk_head, choices, usage)
 
 
 def closing_choice(finish_reason: bytes, native: bytes) -> bytes:
@@ -197,7 +197,7 @@ def error_event(chunk_head: bytes, error: CallError) -> bytes:
         "metadata": {"error_type": error.error_type} | error.metadata,
     }
     choices = b'[{"index":0,"delta":{"content":""},"finish_reason":"error","native_finish_reason":null}]'
-    return b"data: {%b,\"error\":%b,\"choices\":%b}\n\n" % (chunk_head, orjson.dumps(shown), choices)
+    return b'data: {%b,"error":%b,"choices":%b}\n\n' % (chunk_head, orjson.dumps(shown), choices)
 
 
 def error_body(error: CallError) -> bytes:

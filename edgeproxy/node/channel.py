@@ -82,6 +82,11 @@ _encoder = msgspec.json.Encoder(enc_hook=_reveal)
 _decoder = msgspec.json.Decoder(Message, dec_hook=_secret)
 
 
+def _decode(data: bytes) -> Message:
+    message: Message = _decoder.decode(data)
+    return message
+
+
 def encode(message: Message) -> bytes:
     data = _encoder.encode(message)
     return _LENGTH.pack(len(data)) + data
@@ -90,7 +95,7 @@ def encode(message: Message) -> bytes:
 def receive(sock: socket.socket) -> Message:
     """Wait for one message on a blocking socket: how a worker gets its Boot."""
     size = _LENGTH.unpack(_exactly(sock, _LENGTH.size))[0]
-    return _decoder.decode(_exactly(sock, size))
+    return _decode(_exactly(sock, size))
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:
@@ -123,7 +128,7 @@ class Channel:
             size = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))[0]
             if size > MAX_MESSAGE:
                 return None
-            return _decoder.decode(await self._reader.readexactly(size))
+            return _decode(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 

@@ -4,6 +4,7 @@ It relays nothing. Its own loop carries the ops listener, so that health and met
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import platform
@@ -38,7 +39,12 @@ class Supervisor:
     """Built on a running loop. `run` returns the exit code."""
 
     def __init__(
-        self, settings: Settings, snapshot: Snapshot, reload: Callable[[], Prepared], listening: socket.socket, log_fd: int
+        self,
+        settings: Settings,
+        snapshot: Snapshot,
+        reload: Callable[[], Prepared],
+        listening: socket.socket,
+        log_fd: int,
     ) -> None:
         self._settings = settings
         self._reload = reload
@@ -51,7 +57,9 @@ class Supervisor:
         self._reloaded = (True, time.time())
         self._is_draining = False
         self._stopped = asyncio.Event()
+        self._listening = listening
         self._signals = 0
+        self._hurry = asyncio.Event()  # a second signal
         self._child = Child(0, listening, self._memory.fd, log_fd, self._boot)
         self._collector = NodeCollector(self._memory.metrics, WORKERS, self, settings.metrics.max_pairs)
 
@@ -100,6 +108,7 @@ class Supervisor:
         self._is_draining = True
         self._stopped.set()
         if self._signals > 1:
+            self._hurry.set()
             self._child.send(Drain(0.0))
 
     async def _wind_down(self) -> int:
@@ -108,9 +117,9 @@ class Supervisor:
         if not self._child.is_up:
             return 1 if self._child.returncode else 0
         drain = self._settings.server.drain
-        until = time.monotonic() + drain.accept_for
-        while time.monotonic() < until and self._signals < 2 and self._child.is_up:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), drain.accept_for)
+        self._listening.close()  # the worker closes its own: from now on connections are refused
         self._child.send(Drain(drain.timeout if self._signals < 2 else 0.0))
         told = time.monotonic()
         while not await self._child.wait_end(0.2):

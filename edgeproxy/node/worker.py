@@ -1,6 +1,6 @@
 """A worker: one process that relays. Exec'd by the supervisor, which passes it its descriptors.
 
-    python -m edgeproxy.node.worker <index> <control fd> <memory fd> <listening fd> <log fd>
+python -m edgeproxy.node.worker <index> <control fd> <memory fd> <listening fd> <log fd>
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 
 import uvloop
 from aiohttp import web
@@ -27,7 +28,13 @@ from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.node.channel import Boot, Channel, Drain, Load, Told, receive
 from edgeproxy.node.memory import SharedMemory
 from edgeproxy.node.process import harden, raise_fd_limit, settle_memory
-from edgeproxy.proxy.aiohttp_door import AiohttpExchange, DoorLimits, DoorRunner, add_chat_routes, require_compiled_parser
+from edgeproxy.proxy.aiohttp_door import (
+    AiohttpExchange,
+    DoorLimits,
+    DoorRunner,
+    add_chat_routes,
+    require_compiled_parser,
+)
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.drain import drain
 from edgeproxy.proxy.plane import DataPlane, Limits
@@ -39,6 +46,7 @@ from edgeproxy.telemetry.live import LiveView
 from edgeproxy.telemetry.meters import Meters
 
 log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TICK_S = 0.05
 HOUSEKEEPING_TICKS = 20  # once a second
@@ -83,7 +91,7 @@ class Worker:
         self._runner = DoorRunner(self._application(), self.plane, self._limits)
 
     def _application(self) -> web.Application:
-        app = web.Application(middlewares=[api_errors.errors], client_max_size=self._limits.body_bytes)
+        app = web.Application(middlewares=[self._counted, api_errors.errors], client_max_size=self._limits.body_bytes)
         app[CATALOG] = self._catalog
         app[IS_AUTHENTICATED] = self._is_authenticated
         add_chat_routes(app, self.plane, self._limits)
@@ -93,6 +101,21 @@ class Worker:
         app.router.add_route("OPTIONS", "/{path:.*}", _preflight)
         app.on_response_prepare.append(_own_headers)
         return app
+
+    @web.middleware
+    async def _counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count what is no call; calls count themselves."""
+        if request.path.endswith("/chat/completions"):
+            return await handler(request)
+        meter = self._meters.endpoint("models" if "/model" in request.path else "other")
+        meter.began()
+        started_at, status = time.monotonic(), 499
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        finally:
+            meter.ended(status, False, time.monotonic() - started_at)
 
     def _is_authenticated(self, request: web.Request) -> bool:
         try:
@@ -123,9 +146,13 @@ class Worker:
                 if self._draining is not None:
                     self._draining.cancel()
                 self._draining = asyncio.ensure_future(self._drain(site, message.timeout_s))
-                self._draining.add_done_callback(lambda task: task.cancelled() or self._channel.close())
+                self._draining.add_done_callback(self._on_drained)
         if self._draining is None:  # the supervisor died: nobody will restart or count us
             self._draining = asyncio.ensure_future(self._drain(site, 30.0))
+
+    def _on_drained(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled():
+            self._channel.close()
 
     async def _drain(self, site: web.SockSite, timeout_s: float) -> None:
         if not self.plane.is_draining:

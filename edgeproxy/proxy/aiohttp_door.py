@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aiohttp import http_parser, web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from edgeproxy._core.wheel import Timer
@@ -70,7 +70,7 @@ class Written(web.StreamResponse):
     def keep_alive(self) -> bool | None:
         return self._keeps_alive
 
-    async def prepare(self, request: web.BaseRequest) -> None:  # type: ignore[override]
+    async def prepare(self, request: web.BaseRequest) -> None:
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -85,7 +85,7 @@ class AiohttpExchange:
     def __init__(self, request: web.BaseRequest, surface: str, limits: DoorLimits) -> None:
         self._request = request
         self._limits = limits
-        self.protocol: DoorProtocol = request.protocol  # type: ignore[assignment]  # made by DoorServer
+        self.protocol: DoorProtocol = cast(DoorProtocol, request.protocol)
         self.transport: Any = request.transport
         self.received_at = time.monotonic()
         self.surface = surface
@@ -260,11 +260,16 @@ class DoorProtocol(RequestHandler):
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:
         error = kwargs.get("exc_info")
-        if isinstance(error, BaseException) and not isinstance(error, http_parser.HttpProcessingError):
+        if isinstance(error, BaseException) and not isinstance(error, HttpProcessingError):
             log.error("request failed in its handler", exc_info=error)
 
 
 _PLAIN_HEAD = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _tcp_state(transport: asyncio.Transport) -> int:
@@ -340,7 +345,7 @@ class DoorRunner(web.AppRunner):
     """Runs the application behind a DoorServer."""
 
     def __init__(self, app: web.Application, plane: DataPlane, limits: DoorLimits) -> None:
-        super().__init__(app, handle_signals=False, access_log=None)
+        super().__init__(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
         self._plane = plane
         self._limits = limits
 
@@ -359,8 +364,8 @@ def add_chat_routes(app: web.Application, plane: DataPlane, limits: DoorLimits) 
 
         async def chat(request: web.Request, surface: str = surface) -> web.StreamResponse:
             exchange = AiohttpExchange(request, surface, limits)
-            over = plane.loop.create_future()
-            call = start(exchange, plane, lambda: over.done() or over.set_result(None))
+            over: asyncio.Future[None] = plane.loop.create_future()
+            call = start(exchange, plane, lambda: _set(over))
             try:
                 await over
             except asyncio.CancelledError:

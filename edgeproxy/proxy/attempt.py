@@ -7,7 +7,7 @@ from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.proxy.answer import stream_head
-from edgeproxy.proxy.call import Call
+from edgeproxy.proxy.call import CLIENT_LEFT, Call, ClientGone
 from edgeproxy.proxy.decode import upstream_body
 from edgeproxy.proxy.dial import DialError
 from edgeproxy.proxy.drive import Signal, foreign
@@ -84,6 +84,10 @@ def _judge(call: Call, route: Route, result: str) -> Verdict | None:
     provider = route.provider.name
     if result == "done":
         return None if relay.is_stream else _judge_body(call, route, relay)
+    if result == "client_stalled":
+        call.finish(CLIENT_LEFT, "client_stalled")
+        call.exchange.transport.abort()
+        raise ClientGone
     secret = route.lane.secret.reveal() if route.lane.secret else ""
     if result == "status":
         return judge_answer(relay.status, relay.headers, relay.body, provider, secret, time.time())
@@ -104,5 +108,3 @@ def _judge_body(call: Call, route: Route, relay: Relay) -> Verdict | None:
         secret = route.lane.secret.reveal() if route.lane.secret else ""
         return judge_answer(200, relay.headers, call.scanner.error, route.provider.name, secret, time.time())
     return None
-
-

@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.relay import Relay
 from edgeproxy._core.sse import ChatScanner
-from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.upstream import UpstreamConnection
-from edgeproxy.dialects.openai_chat import chunk_identity
+from edgeproxy.dialects.openai_chat import chunk_identity, read_usage
 from edgeproxy.domain.money import Charge, charge
 from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
 from edgeproxy.domain.snapshot import Key
@@ -121,8 +121,12 @@ class Call:
 
     def half_closed(self) -> None:
         """A client that has shut its sending side may still read: a byte on the wire tells (reliability, C07)."""
-        if self.relay is not None and not self.is_finished and self.relay.is_stream:
+        if self.relay is None or self.is_finished:
+            return
+        if self.relay.is_stream:
             self.relay.comment()
+        else:
+            self.exchange.probe()
 
     # --- the end -----------------------------------------------------------------------------------------------
 
@@ -160,9 +164,10 @@ class Call:
         if connection is not None and self.relay is not None:
             connection.detach(self.relay)
 
-    def serve(self, usage: Usage | None) -> Served:
-        """Price what was delivered, by the provider's count or, without one, by ours."""
+    def serve(self, raw: bytes | None) -> Served:
+        """Price what was delivered: by the provider's `usage` object, or by our own count where that says nothing."""
         assert self.route is not None
+        usage = read_usage(raw)
         if usage is None:
             usage = self._estimate()
             self.route.provider_meter.usage_estimated()
@@ -185,7 +190,7 @@ class Call:
         if self.attempt is not None:
             if self.relay is not None and self.relay.is_committed:
                 if self.served is None:
-                    self.serve(None)
+                    self.serve(self.scanner.usage if self.scanner else None)
             else:
                 self.plane.table.neutral(self.attempt, now)
             self.end_attempt(outcome)
@@ -214,7 +219,7 @@ class Call:
         self.plane.meter.overhead(max(0.0, duration - self.upstream_s))
         if self.relay is not None and is_stream:
             self.plane.meters.node.stream_closed()
-        self.plane.calls.discard(self)
+        self.plane.forget(self)
 
     def close(self) -> None:
         """Let go of client and provider. After `finish`, and after the last bytes have been written."""

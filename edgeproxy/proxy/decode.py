@@ -42,7 +42,7 @@ def decode(body: bytes) -> Asked:
     request = read_request(b"{" + b",".join(pieces) + b"}")
     model = request.model or (request.models[0] if request.models else None)
     if not model:
-        raise InvalidRequest("`model` is missing. Name one of GET /v1/models, e.g. \"author/slug\".", param="model")
+        raise InvalidRequest('`model` is missing. Name one of GET /v1/models, e.g. "author/slug".', param="model")
     return Asked(
         body=body,
         spans=spans,

@@ -1,7 +1,6 @@
 """What a door hands to the pipeline: one request, and the connection that its answer goes out on."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class ClientTransport(Protocol):
@@ -37,6 +36,5 @@ class Exchange(Protocol):
     async def read_body(self) -> bytes:
         """Wait for the body, within its limits of size and time. Runs in a task of its own."""
 
-    @property
-    def respond(self) -> Callable[[int, list[tuple[str, str]], bytes], Any]:
-        """Write a whole answer: status, headers besides the framing ones, body."""
+    def probe(self) -> None:
+        """Put a harmless byte on the wire, so that a client that is gone says so."""

@@ -47,7 +47,7 @@ async def _next(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -
     _charge(call, attempt, route, verdict, is_committed=relay.is_committed)
     if relay.is_committed:
         route.provider_meter.broken_stream()
-        call.serve(None)
+        call.serve(call.scanner.usage if call.scanner else None)
     call.end_attempt(verdict.outcome)
     if not relay.is_committed:
         call.previous.append(
@@ -192,5 +192,3 @@ def _no_route(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> 
         retry_after_s=wait_s,
         availability={"code": "temporarily_unavailable", "retryable": True, "retry_after": wait_s},
     )
-
-

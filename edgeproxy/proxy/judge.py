@@ -158,9 +158,10 @@ def _throttled(said: ProviderError, wait: float | None, metadata: dict[str, Any]
     metadata |= {"limit_source": "upstream_provider", "remedy_hint": "Retry later, or add another provider."}
     if wait is not None:
         metadata["retry_after_seconds"] = round(wait)
+    seconds = None if wait is None else round(wait)
     return Verdict(
         Effect.THROTTLED,
-        errors.RateLimited("Provider returned error", metadata=metadata, retry_after_s=None if wait is None else round(wait)),
+        errors.RateLimited("Provider returned error", metadata=metadata, retry_after_s=seconds),
         scope=codes.SCOPE_LANE,
         fault=UpstreamFault.STATUS_429,
         retry_after_s=-1.0 if wait is None else wait,

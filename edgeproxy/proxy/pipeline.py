@@ -115,6 +115,7 @@ def start(exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> Ca
 
     def done(error: BaseException | None) -> None:
         exchange.client = None
+        call.drive = None  # no cycle outlives the call
         conclude(call, error)
         ended()
 

@@ -121,7 +121,7 @@ NOT_PARAMETERS = frozenset(("model", "models", "messages", "stream", "stream_opt
 
 
 def _supports(route: Route, asked: Asked) -> bool:
-    return {key for key in asked.spans.keys() if key not in NOT_PARAMETERS} <= set(route.endpoint.supported_parameters)
+    return set(asked.spans.keys()) - NOT_PARAMETERS <= set(route.endpoint.supported_parameters)
 
 
 def _price_filter(wanted: Preferences) -> Callable[[Route], bool]:

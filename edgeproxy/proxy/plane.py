@@ -41,8 +41,15 @@ class DataPlane:
     meters: Meters
     limits: Limits = field(default_factory=Limits)
     is_draining: bool = False
+    emptied: asyncio.Event = field(default_factory=asyncio.Event)  # while draining: the last call has ended
     calls: "set[Call]" = field(default_factory=set)
     meter: EndpointMeter = field(init=False)
 
     def __post_init__(self) -> None:
         self.meter = self.meters.endpoint("chat")
+
+    def forget(self, call: "Call") -> None:
+        """A call has ended."""
+        self.calls.discard(call)
+        if self.is_draining and not self.calls:
+            self.emptied.set()

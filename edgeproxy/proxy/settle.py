@@ -1,7 +1,7 @@
 """Charge: usage times price, journalled before the client sees the end; then the end itself."""
 
 from edgeproxy._core.spans import SpanError, scan
-from edgeproxy.dialects.openai_chat import closing_choice, read_usage, usage_event, usage_json
+from edgeproxy.dialects.openai_chat import closing_choice, usage_event, usage_json
 from edgeproxy.domain.money import NANO_PER_DOLLAR
 from edgeproxy.proxy.answer import Headers, write_json
 from edgeproxy.proxy.call import Call, Served
@@ -17,7 +17,7 @@ def settle_stream(call: Call) -> None:
     assert relay is not None
     assert asked is not None
     usage = scanner.usage
-    served = call.serve(read_usage(usage))
+    served = call.serve(usage)
     _count_empty(call)
     if not call.finish(200, outcome=Outcome.OK):
         return
@@ -53,7 +53,7 @@ def settle_answer(call: Call, body: bytes) -> None:
     assert scanner is not None
     assert route is not None
     raw = _usage_of(body)
-    served = call.serve(read_usage(raw))
+    served = call.serve(raw)
     answer = scanner.patch_body(body, _usage_bytes(served, raw))
     if not call.finish(200, outcome=Outcome.OK):
         return

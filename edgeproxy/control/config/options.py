@@ -112,7 +112,9 @@ class Limits:
     header_timeout: float = option(SECONDS, "Time to send a request's line and headers.", 10.0)
     body_timeout: float = option(SECONDS, "Time to send a body, on top of one second per 64 KiB.", 15.0)
     keepalive_timeout: float = option(SECONDS, "How long an idle client connection stays open.", 75.0)
-    slow_reader: float = option(SECONDS, "How long a client may read nothing while its reply waits; then it is cut.", 120.0)
+    slow_reader: float = option(
+        SECONDS, "How long a client may read nothing while its reply waits; then it is cut.", 120.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
