@@ -61,15 +61,15 @@ class UpBanner:
             ]
         found = {source.provider.slug for source in self.sources}
         missing = [known for known in KNOWN if known.slug in SUGGESTED and known.slug not in found]
-        rows += [(known.slug, known.variables[0], "not set", "") for known in missing]
+        rows += [(known.slug, known.variables[0], "not set") for known in missing]
         return _labelled(rows)
 
-    def _row(self, source: Source, listing: Listing) -> tuple[str, str, str, str]:
+    def _row(self, source: Source, listing: Listing) -> tuple[str, str, str]:
         provider = source.provider
         if listing.error:
-            return provider.slug, provider.source, listing.error, ""
-        count = f"{len(listing.models):>4} model{'s' if len(listing.models) != 1 else ''}"
-        return provider.slug, provider.source, count, f"ok {listing.latency_s * 1000:.0f} ms"
+            return provider.slug, provider.source, listing.error
+        models = f"{len(listing.models):>4} model{'s' if len(listing.models) != 1 else ' '}"
+        return provider.slug, provider.source, f"{models}  ok {listing.latency_s * 1000:.0f} ms"
 
 
 @dataclass(frozen=True, slots=True)
