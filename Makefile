@@ -93,7 +93,7 @@ $(STAMPS)/clients: requirements/openrouter-0.11.txt | $(BIN)/python
 	@touch $@
 
 $(STAMPS)/core: $(STAMPS)/base $(STAMPS)/build $(CORE)
-	$(BIN)/python setup.py --quiet build_ext --inplace --parallel 2
+	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
 # A link to the checkout and the `edgeproxy` command. It finds the core built.

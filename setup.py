@@ -65,5 +65,6 @@ setup(
         annotate=ANNOTATE,
         force=TRACE or ANNOTATE,
         compiler_directives=DIRECTIVES,
-    )
+    ),
+    options={"build_ext": {"parallel": os.cpu_count()}},
 )

@@ -1,6 +1,6 @@
 """The small integers that cross into the core: scopes, states, failure classes, reasons of a hard opening."""
 
-from edgeproxy._core cimport constants
+cimport edgeproxy._core.constants as constants
 
 SCOPE_HOST = <int>constants.SCOPE_HOST
 SCOPE_ENDPOINT = <int>constants.SCOPE_ENDPOINT
