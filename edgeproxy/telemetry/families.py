@@ -28,9 +28,12 @@ class Totals:
         found = {}
         for index, pair in enumerate(layout.pairs):
             place = layout.place(m.PAIR, index)
-            if any(self.counts[place[0] : place[0] + m.PAIR.counts]):
+            if self.has_counted(place, m.PAIR):
                 found[pair] = place
         return found
+
+    def has_counted(self, place: Place, group: m.Group) -> bool:
+        return any(self.counts[place[0] : place[0] + group.counts])
 
 
 def alone(names: Iterable[str], group: m.Group, layout: Layout) -> list[list[Row]]:
@@ -40,7 +43,10 @@ def alone(names: Iterable[str], group: m.Group, layout: Layout) -> list[list[Row
 def families(
     group: m.Group, totals: Totals, rows: Sequence[Sequence[Row]], is_sparse: bool = False
 ) -> Iterator[Family]:
-    """`is_sparse`: leave out the children that have never counted anything."""
+    """`is_sparse`: leave out subjects that have never counted anything, and of the others the counters still at zero.
+    A gauge of theirs stays: one that came and went with its value would look lost."""
+    if is_sparse:
+        rows = [row for row in rows if any(totals.has_counted(place, group) for _, place in row)]
     for metric in group.metrics:
         if metric.kind == "histogram":
             yield _histogram(metric, totals, rows, is_sparse)
@@ -54,7 +60,7 @@ def _plain(metric: m.Metric, totals: Totals, rows: Sequence[Sequence[Row]], is_s
         subject = row[0][0]
         for child, labels in enumerate(metric.children):
             value = sum(totals.counts[place[0] + metric.first + child] for _, place in row)
-            if value or not is_sparse:
+            if value or not is_sparse or metric.kind == "gauge":
                 family.add_metric([*subject, *labels], value / metric.divisor)
     return family
 

@@ -198,6 +198,13 @@ def test_a_dead_worker_leaves_nothing_in_flight() -> None:
     assert node.value("edgeproxy_requests_in_flight", endpoint="chat") == 1
 
 
+def test_a_gauge_at_zero_is_still_told() -> None:
+    node = Node()
+    node.workers[0].provider("p").failed(m.UpstreamFault.CUT)
+    assert node.value("edgeproxy_upstream_connections", provider="p", state="idle") == 0
+    assert node.value("edgeproxy_upstream_connections", provider="q", state="idle") is None
+
+
 def test_workers_and_build() -> None:
     node = Node()
     assert (node.value("edgeproxy_worker_up", worker="0"), node.value("edgeproxy_worker_up", worker="1")) == (1, 0)
