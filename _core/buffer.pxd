@@ -19,7 +19,7 @@ cdef inline int reserve(Buffer *buffer, Py_ssize_t more) except -1:
     """Make sure that `more` bytes can be written at data + size."""
     cdef Py_ssize_t capacity = buffer.capacity
     cdef char *base
-    if buffer.size + more <= capacity:
+    if buffer.data is not NULL and buffer.size + more <= capacity:
         return 0
     capacity = max(2 * capacity, buffer.size + more, FIRST_ROOM)
     base = NULL if buffer.data is NULL else buffer.data - HEADROOM

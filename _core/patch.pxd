@@ -2,27 +2,8 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from edgeproxy._core.buffer cimport Buffer
-from edgeproxy._core.json cimport Place, Walk
-
-cdef enum Finish:
-    FINISH_NONE
-    FINISH_STOP
-    FINISH_LENGTH
-    FINISH_TOOL_CALLS
-    FINISH_CONTENT_FILTER
-    FINISH_ERROR
-    FINISHES
-
-# Top-level members that every reply has, in the order in which missing ones are put in.
-cdef enum Part:
-    PART_ID
-    PART_OBJECT
-    PART_CREATED
-    PART_MODEL
-    PART_PROVIDER
-    PART_CHOICES
-    PART_FINGERPRINT  # of whole replies only
-    PARTS
+from edgeproxy._core.chat cimport FINISHES, PARTS, Finish, Part
+from edgeproxy._core.text cimport Place, Walk
 
 cdef struct Text:
     const char *start
@@ -71,6 +52,10 @@ cdef class ChatPatch:
     cdef bint is_error_object  # "object":"error"
     cdef uint64_t finished     # bit `1 << index` of each choice that has a finish_reason
     cdef Py_ssize_t said_bytes
+    cdef Finish last_finish
+    cdef Span id
+    cdef Span model
+    cdef Span native           # the provider's own finish_reason, without quotes
     cdef Span error
     cdef Span usage            # a usage object at the top level
     cdef Span inner_usage      # one inside a choice
@@ -86,16 +71,21 @@ cdef class ChatPatch:
     cdef bint read(self, Place start, Place end, bint is_body) except -1
     cdef int write(self, Buffer *out, bytes usage) except -1
 
+    cdef void forget(self) noexcept nogil
+    cdef int remember(self) except -1
     cdef char *write_missing(self, char *p, bytes usage) noexcept
     cdef void forget_native(self) noexcept nogil
-    cdef Place read_top(self, Place p, Place end) except? NULL
-    cdef Place read_member(self, Place p, Place end) except? NULL
-    cdef Place own(self, Part part, Place start, Place stop) except? NULL
-    cdef Place read_usage(self, Place p, Place end) except? NULL
-    cdef Place read_choices(self, Place p, Place end) except? NULL
-    cdef Place read_choice(self, Place p, Place end) except? NULL
-    cdef Place read_choice_member(self, Place p, Place end) except? NULL
-    cdef Place read_finish(self, Place p, Place end) except? NULL
-    cdef Place read_message(self, Place p, Place end) except? NULL
-    cdef int complete_choice(self, Place at, bint is_bare) except -1
-    cdef Place edit(self, Place at, Place to, const char *text, Py_ssize_t size) except? NULL
+    cdef Place read_top(self, Place p, Place end) noexcept nogil
+    cdef Place read_member(self, Place p, Place end) noexcept nogil
+    cdef Place own(self, Part part, Place start, Place stop) noexcept nogil
+    cdef Place read_usage(self, Place p, Place end) noexcept nogil
+    cdef Place read_choices(self, Place p, Place end) noexcept nogil
+    cdef Place read_choice(self, Place p, Place end) noexcept nogil
+    cdef Place read_choice_member(self, Place p, Place end) noexcept nogil
+    cdef Place read_finish(self, Place p, Place end) noexcept nogil
+    cdef Place read_message(self, Place p, Place end) noexcept nogil
+    cdef Place read_said(self, Place p, Place end) noexcept nogil
+    cdef Place read_calls(self, Place p, Place end) noexcept nogil
+    cdef Place read_call(self, Place p, Place end, bint is_outer) noexcept nogil
+    cdef void complete_choice(self, Place at, bint is_bare) noexcept nogil
+    cdef Place edit(self, Place at, Place to, const char *text, Py_ssize_t size) noexcept nogil

@@ -6,13 +6,34 @@ Everything that the contract does not own is passed on byte for byte.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memcpy, memset, strlen
+from libc.string cimport memcpy, memset, strlen
 
 from edgeproxy._core.buffer cimport append, dispose, reserve
+from edgeproxy._core.chat cimport (
+    FINISH_CONTENT_FILTER,
+    FINISH_ERROR,
+    FINISH_LENGTH,
+    FINISH_NONE,
+    FINISH_STOP,
+    FINISH_TOOL_CALLS,
+    MEANS_CALLS,
+    MEANS_NOTHING,
+    MEANS_ROLE,
+    MEANS_THOUGHT,
+    PART_CHOICES,
+    PART_FINGERPRINT,
+    PART_ID,
+    PART_MODEL,
+    PART_OBJECT,
+    PART_PROVIDER,
+    Meaning,
+    finish_of,
+    is_word,
+    meaning_of,
+    part_of,
+    small_number,
+)
 from edgeproxy._core.json cimport (
-    FAULT_NONE,
-    FAULT_TOO_MANY,
-    fail,
     is_empty,
     is_key,
     is_null,
@@ -22,25 +43,15 @@ from edgeproxy._core.json cimport (
     open_object,
     skip_space,
     skip_value,
-    unescape,
 )
+from edgeproxy._core.text cimport FAULT_MEMORY, FAULT_NONE, FAULT_TOO_MANY, fail
 
 cdef enum:
     FIRST_EDITS = 16
     MOST_EDITS = 4096     # more owned members in one event are an attack on memory
-    FINISH_ROOM = 24
+    MESSAGE_DEPTH = 6     # containers around what a message says, at most
     USAGE_ROOM = 16       # for `"usage":` and its comma
-    HIGHEST_INDEX = 63    # choices from here on share the last bit of `finished`
 
-
-
-cdef enum Meaning:
-    MEANS_NOTHING
-    MEANS_ROLE
-    MEANS_TEXT
-    MEANS_THOUGHT
-    MEANS_CALLS
-    MEANS_MORE
 
 
 cdef inline Text text_of(const char *literal) noexcept nogil:
@@ -64,13 +75,20 @@ cdef Text NO_FINISH = text_of(b',"finish_reason":null')
 cdef Text NATIVE = text_of(b',"native_finish_reason":')
 
 
-cdef inline bint is_word(Place word, Py_ssize_t size, const char *other, Py_ssize_t other_size) noexcept nogil:
-    return size == other_size and memcmp(word, other, size) == 0
-
-
 cdef inline char *put(char *target, const void *source, Py_ssize_t size) noexcept nogil:
     memcpy(target, source, size)
     return target + size
+
+
+cdef inline Span span_of(Place start, Place stop) noexcept nogil:
+    cdef Span span
+    span.start = start
+    span.stop = stop
+    return span
+
+
+cdef bytes bytes_of(Span span):
+    return PyBytes_FromStringAndSize(<const char *>span.start, span.stop - span.start)
 
 
 cdef inline Text inner(Text member, Py_ssize_t key_size) noexcept nogil:
@@ -78,76 +96,6 @@ cdef inline Text inner(Text member, Py_ssize_t key_size) noexcept nogil:
     member.start += key_size
     member.size -= key_size + 1
     return member
-
-
-cdef Finish finish_of(Place start, Place stop) noexcept nogil:
-    """What a provider's finish_reason means. An empty one, sent by some in every event, means none yet."""
-    cdef unsigned char word[FINISH_ROOM]
-    cdef Py_ssize_t size, i
-    if start[0] != c'"' or stop - start == 2:
-        return FINISH_NONE
-    size = unescape(start + 1, stop - 1, word, FINISH_ROOM)
-    for i in range(size):
-        if c'A' <= word[i] <= c'Z':
-            word[i] |= 0x20
-    if is_word(word, size, b"length", 6) or is_word(word, size, b"max_tokens", 10):
-        return FINISH_LENGTH
-    if is_word(word, size, b"model_length", 12):
-        return FINISH_LENGTH
-    if is_word(word, size, b"tool_calls", 10) or is_word(word, size, b"function_call", 13):
-        return FINISH_TOOL_CALLS
-    if is_word(word, size, b"tool_use", 8):
-        return FINISH_TOOL_CALLS
-    if is_word(word, size, b"content_filter", 14) or is_word(word, size, b"safety", 6):
-        return FINISH_CONTENT_FILTER
-    if is_word(word, size, b"recitation", 10):
-        return FINISH_CONTENT_FILTER
-    if is_word(word, size, b"error", 5):
-        return FINISH_ERROR
-    return FINISH_STOP
-
-
-cdef int small_number(Place start, Place stop) noexcept nogil:
-    """A choice's index; whatever is none counts as 0, and the giants share one."""
-    cdef int number = 0
-    while start < stop and c'0' <= start[0] <= c'9':
-        number = min(10 * number + start[0] - c'0', HIGHEST_INDEX)
-        start += 1
-    return number if start == stop else 0
-
-
-cdef Part part_of(const Walk *walk) noexcept nogil:
-    """Which of the members that are owned or required the last key names; PARTS: none."""
-    if is_key(walk, b"id", 2):
-        return PART_ID
-    if is_key(walk, b"model", 5):
-        return PART_MODEL
-    if is_key(walk, b"object", 6):
-        return PART_OBJECT
-    if is_key(walk, b"choices", 7):
-        return PART_CHOICES
-    if is_key(walk, b"created", 7):
-        return PART_CREATED
-    if is_key(walk, b"provider", 8):
-        return PART_PROVIDER
-    if is_key(walk, b"system_fingerprint", 18):
-        return PART_FINGERPRINT
-    return PARTS
-
-
-cdef Meaning meaning_of(const Walk *walk) noexcept nogil:
-    """What the last key of a delta or message stands for."""
-    if is_key(walk, b"role", 4):
-        return MEANS_ROLE
-    if is_key(walk, b"content", 7) or is_key(walk, b"refusal", 7):
-        return MEANS_TEXT
-    if is_key(walk, b"reasoning", 9) or is_key(walk, b"reasoning_content", 17):
-        return MEANS_THOUGHT
-    if is_key(walk, b"tool_calls", 10) or is_key(walk, b"function_call", 13):
-        return MEANS_CALLS
-    if is_key(walk, b"reasoning_details", 17) or is_key(walk, b"images", 6) or is_key(walk, b"audio", 5):
-        return MEANS_MORE
-    return MEANS_NOTHING
 
 
 @cython.final
@@ -188,29 +136,49 @@ cdef class ChatPatch:
         """False: this is no valid JSON object."""
         cdef Place p = skip_space(start, end)
         self.is_body = is_body
-        self.walk.fault = FAULT_NONE
-        self.edit_count = self.edit_bytes = self.said_bytes = 0
-        self.present = 0
-        self.finished = 0
-        self.has_members = self.has_content = self.has_role = False
-        self.has_usage = self.is_error_object = False
-        self.error.start = self.usage.start = self.inner_usage.start = NULL
-        self.walk.are_halves_allowed = True
+        self.forget()
         if p == end or p[0] != c'{':
             return False
         self.object.start = p
         p = self.read_top(p, end)
+        if self.walk.fault == FAULT_MEMORY:
+            raise MemoryError()
         if p is NULL or self.walk.fault != FAULT_NONE or skip_space(p, end) != end:
             return False
         self.object.stop = p
+        self.remember()
+        return True
+
+    cdef void forget(self) noexcept nogil:
+        """Make ready for the next text."""
+        self.walk.fault = FAULT_NONE
+        self.walk.are_halves_allowed = True
+        self.edit_count = self.edit_bytes = self.said_bytes = 0
+        self.present = 0
+        self.finished = 0
+        self.last_finish = FINISH_NONE
+        self.has_members = self.has_content = self.has_role = self.has_usage = self.is_error_object = False
+        self.id.start = self.model.start = self.native.start = NULL
+        self.error.start = self.usage.start = self.inner_usage.start = NULL
+
+    cdef int remember(self) except -1:
+        """The text was valid to its end: now what it says may outlast it."""
+        if self.upstream_id is None and self.id.start is not NULL:
+            self.upstream_id = bytes_of(self.id)
+        if self.upstream_model is None and self.model.start is not NULL:
+            self.upstream_model = bytes_of(self.model)
+        if self.native.start is not NULL:
+            self.native_finish_reason = bytes_of(self.native)
+        if self.last_finish != FINISH_NONE:
+            self.finish = self.last_finish
         if self.usage.start is NULL:
             self.usage = self.inner_usage
         if self.usage.start is not NULL:
             self.last_usage.size = 0
             append(&self.last_usage, self.usage.start, self.usage.stop - self.usage.start)
-        return True
+        return 0
 
-    cdef Place read_top(self, Place p, Place end) except? NULL:
+    cdef Place read_top(self, Place p, Place end) noexcept nogil:
         cdef Place at, behind = NULL  # behind: the end of the member before
         cdef Place cut = NULL         # a member that goes, and nothing that stays stands in front of it
         cdef bint goes
@@ -236,7 +204,7 @@ cdef class ChatPatch:
             self.edit(cut, behind, NULL, 0)
         return p
 
-    cdef Place read_member(self, Place p, Place end) except? NULL:
+    cdef Place read_member(self, Place p, Place end) noexcept nogil:
         cdef Place start = p
         cdef Part part = part_of(&self.walk)
         cdef bint is_error
@@ -254,34 +222,32 @@ cdef class ChatPatch:
         is_error = is_key(&self.walk, b"error", 5)
         p = skip_value(p, end, &self.walk, 1)
         if is_error and p is not NULL and not is_null(start, p):
-            self.error.start = start
-            self.error.stop = p
+            self.error = span_of(start, p)
         return p
 
-    cdef Place own(self, Part part, Place start, Place stop) except? NULL:
+    cdef Place own(self, Part part, Place start, Place stop) noexcept nogil:
         """Put our value in the place of the provider's, and remember his."""
         if part == PART_OBJECT:
             self.is_error_object = is_word(start, stop - start, b'"error"', 7)
-        elif part == PART_ID and self.upstream_id is None and start[0] == c'"':
-            self.upstream_id = PyBytes_FromStringAndSize(<const char *>start + 1, stop - start - 2)
-        elif part == PART_MODEL and self.upstream_model is None and start[0] == c'"':
-            self.upstream_model = PyBytes_FromStringAndSize(<const char *>start + 1, stop - start - 2)
+        elif part == PART_ID and start[0] == c'"':
+            self.id = span_of(start + 1, stop - 1)
+        elif part == PART_MODEL and start[0] == c'"':
+            self.model = span_of(start + 1, stop - 1)
         if self.values[<int>part].size == 0:
             return stop
         return self.edit(start, stop, self.values[<int>part].start, self.values[<int>part].size)
 
-    cdef Place read_usage(self, Place p, Place end) except? NULL:
+    cdef Place read_usage(self, Place p, Place end) noexcept nogil:
         cdef Place start = p
         p = skip_value(p, end, &self.walk, 1)
         if p is not NULL and start[0] == c'{':
-            self.usage.start = start
-            self.usage.stop = p
+            self.usage = span_of(start, p)
         if p is not NULL and self.is_body:
             self.has_usage = True
             return self.edit(start, p, NULL, -1)
         return p
 
-    cdef Place read_choices(self, Place p, Place end) except? NULL:
+    cdef Place read_choices(self, Place p, Place end) noexcept nogil:
         if p == end or p[0] != c'[':
             return skip_value(p, end, &self.walk, 1)
         p = open_array(p, end, &self.walk)
@@ -293,7 +259,7 @@ cdef class ChatPatch:
             p = next_item(p, end, &self.walk)
         return p
 
-    cdef Place read_choice(self, Place p, Place end) except? NULL:
+    cdef Place read_choice(self, Place p, Place end) noexcept nogil:
         cdef bint is_bare
         memset(&self.choice, 0, sizeof(Choice))
         self.choice.native_edits = -1
@@ -305,7 +271,7 @@ cdef class ChatPatch:
             self.complete_choice(p - 1, is_bare)
         return p
 
-    cdef Place read_choice_member(self, Place p, Place end) except? NULL:
+    cdef Place read_choice_member(self, Place p, Place end) noexcept nogil:
         cdef Place start = p
         cdef Walk *walk = &self.walk
         cdef bint is_index, is_native, is_error, is_usage
@@ -324,17 +290,14 @@ cdef class ChatPatch:
         if is_index:
             self.choice.index = small_number(start, p)
         elif is_native:
-            self.choice.native.start = start
-            self.choice.native.stop = p
+            self.choice.native = span_of(start, p)
         elif is_error and not is_null(start, p):
-            self.error.start = start
-            self.error.stop = p
+            self.error = span_of(start, p)
         elif is_usage and start[0] == c'{':
-            self.inner_usage.start = start
-            self.inner_usage.stop = p
+            self.inner_usage = span_of(start, p)
         return p
 
-    cdef Place read_finish(self, Place p, Place end) except? NULL:
+    cdef Place read_finish(self, Place p, Place end) noexcept nogil:
         cdef Place start = p
         cdef Text text
         p = skip_value(p, end, &self.walk, 3)
@@ -354,7 +317,7 @@ cdef class ChatPatch:
             else:
                 self.edit(p, p, <const char *>start, p - start)
         if self.choice.finish != FINISH_NONE:
-            self.native_finish_reason = PyBytes_FromStringAndSize(<const char *>start + 1, p - start - 2)
+            self.native = span_of(start + 1, p - 1)
         return p
 
     cdef inline void forget_native(self) noexcept nogil:
@@ -363,12 +326,12 @@ cdef class ChatPatch:
             self.edits[self.choice.native_edits].size = 0
             self.edits[self.choice.native_edits + 1].size = 0
 
-    cdef int complete_choice(self, Place at, bint is_bare) except -1:
+    cdef void complete_choice(self, Place at, bint is_bare) noexcept nogil:
         """Note how the choice ends; put in front of its `}` what every choice must have."""
         cdef Choice *choice = &self.choice
         cdef Py_ssize_t comma = 1 if is_bare else 0  # the first text leaves its own out
         if choice.finish != FINISH_NONE:
-            self.finish = choice.finish
+            self.last_finish = choice.finish
             self.finished |= <uint64_t>1 << choice.index
         if not choice.has_message and not self.is_body:
             self.edit(at, at, NO_DELTA.start + comma, NO_DELTA.size - comma)
@@ -378,43 +341,77 @@ cdef class ChatPatch:
         if choice.native.start is not NULL:
             self.forget_native()
             if choice.native.start[0] == c'"' and choice.native.stop - choice.native.start > 2:
-                self.native_finish_reason = PyBytes_FromStringAndSize(
-                    <const char *>choice.native.start + 1, choice.native.stop - choice.native.start - 2
-                )
+                self.native = span_of(choice.native.start + 1, choice.native.stop - 1)
         elif self.native_finish and not choice.has_finish:
             self.edit(at, at, NATIVE.start, NATIVE.size)
             self.edit(at, at, b"null", 4)
-        return 0
 
-    cdef Place read_message(self, Place p, Place end) except? NULL:
-        """What a delta or message says, in bytes of text. Reasoning under two names counts once."""
+    cdef Place read_message(self, Place p, Place end) noexcept nogil:
+        """What a delta or message says. Reasoning that comes under two names counts once."""
         cdef Walk *walk = &self.walk
         cdef Place start
-        cdef Py_ssize_t said, thought = 0
+        cdef Py_ssize_t before, thought = 0
         cdef Meaning meaning
         if p == end or p[0] != c'{':
             return skip_value(p, end, walk, 3)
         p = open_object(p, end, walk)
         while p is not NULL and not walk.is_closed:
             start = p
+            before = self.said_bytes
             meaning = meaning_of(walk)
-            walk.shrink = 0
-            p = skip_value(p, end, walk, 4)
-            if p is not NULL and meaning != MEANS_NOTHING and not is_empty(start, p):
-                said = p - start - 2 - walk.shrink if start[0] == c'"' else 0
-                if meaning == MEANS_ROLE:
-                    self.has_role = True
-                elif start[0] == c'"' or start[0] == c'[' or start[0] == c'{':
-                    self.has_content = True
-                    if meaning == MEANS_THOUGHT:
-                        thought = max(thought, said)
-                    else:
-                        self.said_bytes += said
+            if meaning == MEANS_CALLS:
+                p = self.read_calls(p, end)
+            else:
+                p = self.read_said(p, end)
+            if p is NULL:
+                return NULL
+            if meaning == MEANS_NOTHING or meaning == MEANS_ROLE:
+                self.said_bytes = before
+                self.has_role = self.has_role or meaning == MEANS_ROLE
+            elif (start[0] == c'"' or start[0] == c'[' or start[0] == c'{') and not is_empty(start, p):
+                self.has_content = True
+                if meaning == MEANS_THOUGHT:
+                    thought = max(thought, self.said_bytes - before)
+                    self.said_bytes = before
             p = next_member(p, end, walk)
         self.said_bytes += thought
         return p
 
-    cdef Place edit(self, Place at, Place to, const char *text, Py_ssize_t size) except? NULL:
+    cdef inline Place read_said(self, Place p, Place end) noexcept nogil:
+        """A value of which only a string's bytes count, unescaped."""
+        cdef Place start = p
+        self.walk.shrink = 0
+        p = skip_value(p, end, &self.walk, MESSAGE_DEPTH)
+        if p is not NULL and start[0] == c'"':
+            self.said_bytes += p - start - 2 - self.walk.shrink
+        return p
+
+    cdef Place read_calls(self, Place p, Place end) noexcept nogil:
+        """`tool_calls`, or the older `function_call`."""
+        if p == end or p[0] != c'[':
+            return self.read_call(p, end, False)
+        p = open_array(p, end, &self.walk)
+        while p is not NULL and not self.walk.is_closed:
+            p = next_item(self.read_call(p, end, True), end, &self.walk)
+        return p
+
+    cdef Place read_call(self, Place p, Place end, bint is_outer) noexcept nogil:
+        """The model wrote the name and the arguments; those of a tool call lie in its `function`."""
+        cdef Walk *walk = &self.walk
+        if p == end or p[0] != c'{':
+            return skip_value(p, end, walk, MESSAGE_DEPTH)
+        p = open_object(p, end, walk)
+        while p is not NULL and not walk.is_closed:
+            if is_outer and is_key(walk, b"function", 8):
+                p = self.read_call(p, end, False)
+            elif not is_outer and (is_key(walk, b"name", 4) or is_key(walk, b"arguments", 9)):
+                p = self.read_said(p, end)
+            else:
+                p = skip_value(p, end, walk, MESSAGE_DEPTH)
+            p = next_member(p, end, walk)
+        return p
+
+    cdef Place edit(self, Place at, Place to, const char *text, Py_ssize_t size) noexcept nogil:
         """Replace the text from `at` to `to`; edits are noted in the order of the text."""
         cdef Edit *grown
         cdef Py_ssize_t capacity
@@ -424,7 +421,7 @@ cdef class ChatPatch:
             capacity = max(2 * self.edit_capacity, FIRST_EDITS)
             grown = <Edit *>realloc(self.edits, capacity * sizeof(Edit))
             if grown is NULL:
-                raise MemoryError()
+                return fail(&self.walk, FAULT_MEMORY, at)
             self.edits = grown
             self.edit_capacity = capacity
         self.edits[self.edit_count].at = at

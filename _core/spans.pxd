@@ -1,6 +1,6 @@
 cimport cython
 
-from edgeproxy._core.json cimport Place
+from edgeproxy._core.text cimport Place
 
 
 cdef struct Member:

@@ -10,7 +10,8 @@ from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memset
 
-from edgeproxy._core.json cimport (
+from edgeproxy._core.json cimport MAX_DEPTH, next_member, open_object, skip_space, skip_value
+from edgeproxy._core.text cimport (
     FAULT_ARRAY,
     FAULT_COLON,
     FAULT_CONTROL,
@@ -23,13 +24,8 @@ from edgeproxy._core.json cimport (
     FAULT_SURROGATE,
     FAULT_UTF8,
     FAULT_VALUE,
-    MAX_DEPTH,
     Place,
     Walk,
-    next_member,
-    open_object,
-    skip_space,
-    skip_value,
     unescape,
 )
 
@@ -330,7 +326,7 @@ cdef void write(Copy *copy, Spans spans, Edit *edits, bytes add) noexcept:
     for i in range(spans.size):
         member = &spans.members[i]
         if edits[i].text is not NULL or edits[i].size < 0:
-            if not is_first:
+            if i == 0 or not is_first:
                 put(copy, body + behind, member.key_at - behind)
             is_first = False
             put(copy, body + member.key_at, (member.stop if edits[i].size < 0 else member.start) - member.key_at)

@@ -2,7 +2,7 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from edgeproxy._core.buffer cimport Buffer
-from edgeproxy._core.json cimport Place
+from edgeproxy._core.text cimport Place
 from edgeproxy._core.patch cimport ChatPatch, Span
 
 cdef enum:

@@ -8,14 +8,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.string cimport memchr, memcmp, memset
 
 from edgeproxy._core.buffer cimport append, clear, dispose, reserve
-from edgeproxy._core.patch cimport (
-    FINISH_CONTENT_FILTER,
-    FINISH_ERROR,
-    FINISH_LENGTH,
-    FINISH_NONE,
-    FINISH_STOP,
-    FINISH_TOOL_CALLS,
-)
+from edgeproxy._core.chat cimport FINISH_ERROR
 
 ERROR_EVENT = FAILURE_ERROR_EVENT
 LINE_TOO_LONG = FAILURE_LINE_TOO_LONG
@@ -81,6 +74,11 @@ cdef class ChatScanner:
         clear(&self.out)
 
     cdef int fail(self, Failure failure) except -1:
+        if self.is_done:
+            # What follows the end cannot spoil it.
+            self.saw_data_after_done = True
+            clear(&self.carry)
+            return 0
         self.failure = failure
         dispose(&self.carry)
         dispose(&self.joined)
@@ -216,7 +214,7 @@ cdef class ChatScanner:
         self.has_role = self.has_role or chat.has_role
         self.finished |= chat.finished
         self.content_bytes += chat.said_bytes
-        if chat.has_content or (chat.finished and chat.finish != FINISH_ERROR):
+        if chat.has_content or (chat.finished and chat.last_finish != FINISH_ERROR):
             self.meaningful_events += 1
             self.is_committed = True
         return self.put_out(has_lines)
@@ -316,7 +314,7 @@ cdef class ChatScanner:
             return False
         self.body = body
         self.content_bytes = chat.said_bytes
-        self.is_committed = chat.has_content or (chat.finished != 0 and chat.finish != FINISH_ERROR)
+        self.is_committed = chat.has_content or (chat.finished != 0 and chat.last_finish != FINISH_ERROR)
         self.is_done = True
         if chat.error.start is NULL and chat.is_error_object:
             chat.error = chat.object

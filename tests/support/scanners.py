@@ -1,0 +1,27 @@
+"""Chat scanners ready to feed, and the frames to feed them with."""
+
+from edgeproxy._core.sse import ChatScanner
+
+HEAD = '{"id":"gen-1","object":"chat.completion.chunk","created":9,"model":"a/b","provider":"P"'
+OWN = HEAD + ',"choices":[%s]}'
+WORD = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
+
+
+def scanner(native_finish: bool = False) -> ChatScanner:
+    return ChatScanner(b"gen-1", b"a/b", b"P", 9, native_finish=native_finish)
+
+
+def fed(*pieces: bytes, native_finish: bool = False) -> ChatScanner:
+    found = scanner(native_finish)
+    for piece in pieces:
+        found.feed(piece)
+    return found
+
+
+def frame(text: str) -> bytes:
+    return b"data: " + text.encode() + b"\n\n"
+
+
+def choice(text: str, more: str = "") -> bytes:
+    """An event with these choices."""
+    return frame(f'{{"choices":[{text}]{more}}}')
