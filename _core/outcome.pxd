@@ -130,13 +130,14 @@ cdef inline void record_end(Columns *columns, Attempt attempt, uint64_t now_ms) 
         attempt.minute = minute + 1
 
 
-cdef inline void record_speed(Columns *columns, Attempt attempt, int output_tokens, double stream_s, double now) noexcept nogil:
+cdef inline void record_speed(
+    Columns *columns, Attempt attempt, int output_tokens, double stream_s, double now, uint64_t now_ms
+) noexcept nogil:
     if output_tokens < 2 or not stream_s > 0.0 or not attempt.ttft_s >= 0.0:
         return
     ewma_fold(columns.token_time + attempt.route, stream_s / <double>(output_tokens - 1), now)
     histogram_add(
-        &columns.throughput, attempt.endpoint, 4.0 * <double>output_tokens / (attempt.ttft_s + stream_s),
-        <uint64_t>(now * 1000.0)
+        &columns.throughput, attempt.endpoint, 4.0 * <double>output_tokens / (attempt.ttft_s + stream_s), now_ms
     )
 
 

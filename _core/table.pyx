@@ -35,7 +35,7 @@ cdef uint64_t NEVER_MS = (<uint64_t>1 << 38) - 1
 
 
 cdef inline uint64_t ms(double seconds) noexcept nogil:
-    return <uint64_t>(seconds * 1000.0)
+    return <uint64_t>(seconds * 1000.0 + 0.5)
 
 
 @cython.final
@@ -327,7 +327,7 @@ cdef class RouteTable:
             leave_others(&self.columns, attempt, -1)
         leave_seat(&self.columns, &self.sizes, self.worker, attempt.route)
         record_end(&self.columns, attempt, ms(now))
-        record_speed(&self.columns, attempt, output_tokens, stream_s, now)
+        record_speed(&self.columns, attempt, output_tokens, stream_s, now, ms(now))
 
     # The operator, and whoever shows the table
 
