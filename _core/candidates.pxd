@@ -11,8 +11,9 @@ cdef class Candidates:
     cdef readonly int pool
     cdef int highest_route
     cdef uint64_t all_positions
+    cdef uint64_t is_priced  # positions whose prices are known
     cdef int route[MOST]
     cdef double weight[MOST]
-    cdef double prompt_pico[MOST]  # picodollars a token; -1: unknown, as for the two below
+    cdef double prompt_pico[MOST]  # pico-dollars a token; -1: unknown, as for the two below
     cdef double completion_pico[MOST]
     cdef double request_pico[MOST]

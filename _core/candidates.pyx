@@ -19,6 +19,8 @@ cdef class Candidates:
             self.prompt_pico[position] = prompt_pico[position]
             self.completion_pico[position] = completion_pico[position]
             self.request_pico[position] = request_pico[position]
+            if min(prompt_pico[position], completion_pico[position], request_pico[position]) >= 0:
+                self.is_priced |= 1ULL << position
             self.highest_route = max(self.highest_route, self.route[position])
             if self.route[position] < 0 or not 0.0 <= self.weight[position] < 1e30:
                 raise ValueError(f"route {routes[position]}, weight {weights[position]}: neither may be negative")

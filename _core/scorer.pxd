@@ -39,11 +39,7 @@ cdef inline int joint_standing(uint64_t host, uint64_t endpoint, uint64_t lane, 
 
 cdef inline double price_of(Candidates candidates, int position, double prompt, double output) noexcept nogil:
     """What the call is expected to cost there, in pico-dollars; -1 when that is not known."""
-    if (
-        candidates.prompt_pico[position] < 0.0
-        or candidates.completion_pico[position] < 0.0
-        or candidates.request_pico[position] < 0.0
-    ):
+    if not candidates.is_priced >> position & 1:
         return -1.0
     return max(
         1000.0,
@@ -113,7 +109,9 @@ cdef inline void rank(
     while left:
         position = edge_lowest(left)
         left &= left - 1
-        price = ranking.price[position] if ranking.price[position] >= 0.0 else dearest
+        price = ranking.price[position]
+        if price < 0.0:
+            price = dearest
         ranking.weight[position] /= price * price
 
 

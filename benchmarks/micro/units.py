@@ -1,0 +1,102 @@
+"""What is counted: each unit prepares itself and returns what does a number of rounds. Adding one is adding a function.
+
+    python -m benchmarks.micro.units NAME ROUNDS     runs one, to be watched by callgrind
+"""
+
+import sys
+from collections.abc import Callable
+
+from edgeproxy._core import codes
+from edgeproxy._core.candidates import Candidates
+from edgeproxy._core.dice import Dice
+from edgeproxy._core.table import RouteTable
+
+Run = Callable[[int], None]
+UNITS: dict[str, Callable[[], Run]] = {}
+
+
+def unit(prepare: Callable[[], Run]) -> Callable[[], Run]:
+    UNITS[prepare.__name__] = prepare
+    return prepare
+
+
+class Model:
+    """One model with `lanes` candidates, each an endpoint on a host of its own, and a clock."""
+
+    def __init__(self, lanes: int) -> None:
+        size = RouteTable.size_of(lanes, lanes, lanes, 1, 4)
+        self.table = RouteTable(bytearray(size), lanes, lanes, lanes, 1, 4, 0)
+        for lane in range(lanes):
+            self.table.bind(lane, lane, lane, 0, 0)
+        prices = [100_000 + 7_000 * lane for lane in range(lanes)]
+        self.candidates = Candidates(range(lanes), prices, prices, [0] * lanes, [1.0] * lanes, 0)
+        self.everybody = (1 << lanes) - 1
+        self.dice = Dice(1)
+        self.now = 1000.0
+
+
+@unit
+def pick_16() -> Run:
+    """One route decision (P8): rank 16 candidates, draw, let in."""
+    return picks(Model(16))
+
+
+@unit
+def pick_2() -> Run:
+    return picks(Model(2))
+
+
+def picks(m: Model) -> Run:
+    pick, candidates, everybody, now, dice = m.table.pick, m.candidates, m.everybody, m.now, m.dice
+
+    def run(rounds: int) -> None:
+        for _ in range(rounds):
+            pick(candidates, everybody, 1000, 300, 1, now, dice)
+
+    return run
+
+
+@unit
+def pick_16_succeeded_finish() -> Run:
+    """A call as it mostly goes."""
+    m = Model(16)
+
+    def run(rounds: int) -> None:
+        table, candidates, everybody, now, dice = m.table, m.candidates, m.everybody, m.now, m.dice
+        for _ in range(rounds):
+            now += 0.001
+            attempt = table.pick(candidates, everybody, 1000, 300, 1, now, dice)
+            assert attempt is not None
+            table.succeeded(attempt, now, 0.25)
+            table.finish(attempt, now, 300, 3.0)
+
+    return run
+
+
+@unit
+def ten_calls_of_which_one_failed() -> Run:
+    """So few that no breaker opens; the failure sums up its window."""
+    m = Model(16)
+
+    def run(rounds: int) -> None:
+        table, candidates, everybody, now, dice = m.table, m.candidates, m.everybody, m.now, m.dice
+        for number in range(10 * rounds):
+            now += 0.001
+            attempt = table.pick(candidates, everybody, 1000, 300, 1, now, dice)
+            assert attempt is not None
+            if number % 10:
+                table.succeeded(attempt, now, 0.25)
+            else:
+                table.failed(attempt, codes.SCOPE_ENDPOINT, codes.STATUS_5XX, now)
+            table.finish(attempt, now, 300, 3.0)
+
+    return run
+
+
+def main() -> None:
+    name, rounds = sys.argv[1], int(sys.argv[2])
+    UNITS[name]()(rounds)
+
+
+if __name__ == "__main__":
+    main()
