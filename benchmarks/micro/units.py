@@ -1,6 +1,6 @@
 """What is counted: each unit prepares itself and returns what does a number of rounds. Adding one is adding a function.
 
-    python -m benchmarks.micro.units NAME ROUNDS     runs one, to be watched by callgrind
+python -m benchmarks.micro.units NAME ROUNDS     runs one, to be watched by callgrind
 """
 
 import sys

@@ -1,7 +1,8 @@
 """The compiled table and the plain-Python one make the same decision at every step of every history."""
 
 import reference.table as reference
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from reference.breaker import Breaker
 from reference.dice import Dice as ReferenceDice
@@ -57,7 +58,8 @@ class Agreement(RuleBasedStateMachine):
             if found is None or wanted is None:
                 return None
             assert (found.is_probe, found.is_trickle) == (wanted.is_probe, wanted.is_trickle)
-        return found, wanted
+            pair = found, wanted
+        return pair
 
     @rule(pair=consumes(running), target=committed)
     def succeed(self, pair: Pair | None) -> Pair | None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from edgeproxy._core import codes
 from reference.dice import Dice
+
+from edgeproxy._core import codes
 
 OPEN_S = (5, 10, 20, 40, 80, 160, 300)
 BUCKET_MS = 3_000

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from edgeproxy._core import codes
 from reference.breaker import Believed, Breaker, Ticket
 from reference.dice import Dice
+
+from edgeproxy._core import codes
 
 LEASE = 35_000
 
