@@ -24,7 +24,7 @@ def routes() -> Routes:
 
 def test_an_unused_endpoint_has_no_figures(routes: Routes) -> None:
     stats = routes.table.endpoint_stats(0, routes.now)
-    assert (stats.ttft_ms_5m, stats.tokens_per_s_30m, stats.uptime_1d, stats.attempts_30m) == (None, None, None, 0)
+    assert (stats.ttft_ms_5m, stats.throughput_30m, stats.uptime_1d, stats.attempts_30m) == (None, None, None, 0)
 
 
 def test_percentiles_are_within_an_eighth(routes: Routes) -> None:
@@ -46,7 +46,7 @@ def test_throughput_is_output_tokens_over_the_whole_time(routes: Routes) -> None
     attempt = routes.must_pick()
     routes.table.succeeded(attempt, routes.now, 1.0)
     routes.table.finish(attempt, routes.now + 5, 200, 4.0)
-    found = routes.table.endpoint_stats(0, routes.now).tokens_per_s_5m
+    found = routes.table.endpoint_stats(0, routes.now).throughput_5m
     assert found is not None
     assert found[0] == pytest.approx(40, rel=0.125)
 
@@ -56,7 +56,7 @@ def test_an_answer_that_is_no_stream_says_nothing_about_speed(routes: Routes) ->
     routes.table.succeeded(attempt, routes.now, -1.0)
     routes.table.finish(attempt, routes.now + 5, 200, 4.0)
     stats = routes.table.endpoint_stats(0, routes.now)
-    assert (stats.ttft_ms_5m, stats.tokens_per_s_5m) == (None, None)
+    assert (stats.ttft_ms_5m, stats.throughput_5m) == (None, None)
     assert routes.table.latency(0, routes.now) == (0.0, 0.0)
 
 
