@@ -11,7 +11,7 @@ from edgeproxy._core.budget import RetryBudget
 
 LANES = 3
 SCOPES = [(scope, lane) for scope in range(3) for lane in range(LANES)]
-LONGEST_S = {codes.OPEN: 330, codes.HALF_OPEN: 35.1, codes.RAMP: 30.1, codes.THROTTLED: 330, codes.HARD_OPEN: 900}
+LONGEST_S = {codes.OPEN: 330.1, codes.HALF_OPEN: 35.1, codes.RAMP: 30.1, codes.THROTTLED: 330.1, codes.HARD_OPEN: 900.1}
 Key = tuple[int, int]
 Words = dict[Key, tuple[int, float, tuple[int, ...]]]
 
