@@ -20,6 +20,7 @@ cdef class UpstreamConnection:
     cdef bint is_headed           # its head is complete
     cdef bint is_framed           # Content-Length or chunked: an EOF before the end is a fault
     cdef bint is_finished         # its body is complete
+    cdef bint is_kept_alive       # the provider lets the connection carry another call
 
     # the connection
     cdef readonly bint is_reused  # carried a call before this one

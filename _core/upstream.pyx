@@ -75,7 +75,7 @@ cdef class UpstreamConnection:
         self.relay = None
         if self.is_closed:
             return 0
-        if self.is_dirty or (self.is_finished and not self.parser.should_keep_alive()):
+        if self.is_dirty or (self.is_finished and not self.is_kept_alive):
             self.transport.abort()
         elif self.is_finished:
             self.is_tailing = False
@@ -217,5 +217,6 @@ cdef class UpstreamConnection:
         if not self.is_headed:
             return  # an interim reply
         self.is_finished = True
+        self.is_kept_alive = self.parser.should_keep_alive()  # llhttp knows it only during this callback
         if self.relay is not None:
             self.relay.on_complete(monotonic())
