@@ -57,7 +57,7 @@ KNOWN = (
     Known("novita", "Novita", "https://api.novita.ai/v3/openai", ("NOVITA_API_KEY",)),
 )
 BY_SLUG = {known.slug: known for known in KNOWN}
-_BY_HOST = {urlsplit(known.base_url).hostname: known for known in KNOWN}
+_BY_HOST = {urlsplit(known.base_url).hostname: known for known in KNOWN} | {"api.together.xyz": BY_SLUG["together"]}
 
 
 def known_at(base_url: str) -> Known | None:

@@ -4,8 +4,9 @@
 The reader, the JSON Schema, the reference in `docs/` and `config show` are all made from these declarations.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from edgeproxy.control.config.kinds import (
@@ -332,6 +333,20 @@ class Config:
     providers: tuple[ProviderOptions, ...] = option(Items(Object(ProviderOptions), 1000), "Who serves models.", ())
     models: tuple[ModelOptions, ...] = option(Items(Object(ModelOptions), 20_000), "What clients may name.", ())
     keys: tuple[KeyOptions, ...] = option(Items(Object(KeyOptions), 100_000), "Who may call.", ())
+
+
+@cache
+def all_names() -> frozenset[str]:
+    """Every key that stands somewhere in the file."""
+    return frozenset(name for options in _every(Config) for name in options)
+
+
+def _every(cls: type[Any]) -> Iterator[dict[str, Option]]:
+    yield options_of(cls)
+    for option in options_of(cls).values():
+        match option.kind:
+            case Object(cls=inner) | Items(of=Object(cls=inner)) | Either(other=Object(cls=inner)):
+                yield from _every(inner)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from edgeproxy.control.config.kinds import (
     LOOKS_TYPED,
     Kind,
 )
-from edgeproxy.control.config.options import Option, options_of
+from edgeproxy.control.config.options import Option, all_names, options_of
 from edgeproxy.control.config.problems import Problem, Span, did_you_mean
 from edgeproxy.control.config.shapes import AnyKind, Either, Items, Object, Table, holds_secret
 from edgeproxy.control.config.tree import Mapping, Node, Scalar, Sequence
@@ -21,6 +21,10 @@ MAX_PROBLEMS: Final = 100
 FAILED: Final = object()
 _NODE_OF: Final[dict[type[Any], type[Node]]] = {Items: Sequence, Table: Mapping, Object: Mapping}
 _BARE_REFERENCE: Final = re.compile(r"(\$\{([A-Za-z0-9_]+|file:[^{}]*)\})+")
+# A key that may be named: not a secret that lost its quotes or its place.
+_WORD: Final = re.compile(r"[A-Za-z_$<.-]{1,32}[0-9]{0,3}")
+# A password in a URL, or what providers' keys look like, in a place where nothing secret belongs.
+_SUSPECT: Final = re.compile(r"@|\b(?:sk|pk|gsk|csk|xai|nvapi|pplx|hf|fw|tgp|key|AIza)[-_]?[A-Za-z0-9_-]{16,}")
 BLANK: Final = ("", "~", "null", "Null", "NULL")
 
 
@@ -97,7 +101,7 @@ class Reader:
         return FAILED
 
     def _scalar(self, kind: Kind, node: Scalar, path: Path) -> Any:
-        if not kind.is_secret and "@" not in node.text:  # a URL may have a password before its `@`
+        if not kind.is_secret and not _SUSPECT.search(node.text):
             self.shown.add(node.span)
         override = self.overrides.get(path)
         if override is not None:
@@ -169,10 +173,11 @@ class Reader:
         values: dict[str, Any] = {}
         failed = False
         for key, item in node.pairs:
-            self.shown.add(key.span)
             option = options.get(key.text)
+            if option is not None or _WORD.fullmatch(key.text):
+                self.shown.add(key.span)
             if option is None:
-                self.report(key.span, f"unknown key `{_short(key.text)}`", did_you_mean(key.text, list(options)))
+                self.report(key.span, f"unknown key{_named(key.text)}", did_you_mean(key.text, list(options)))
                 continue
             value = self.read(option.kind, item, (*path, option.name))
             if value is not FAILED:
@@ -270,19 +275,23 @@ def mask(line: str, scalars: SequenceType[Scalar], shown: set[Span]) -> str:
 
 
 def mask_unparsed(line: str) -> str:
-    """A line that did not parse: only words before a colon are shown."""
-    return re.sub(
-        r"[^\s:,{}\[\]\"'#-][^\s:,{}\[\]\"'#]*(?!\s*:)(?=[\s,{}\[\]\"'#:]|$)", lambda m: "*" * len(m[0]), line
-    )
+    """A line that did not parse: only the names of declared keys are shown, where a colon follows."""
+
+    names = all_names()
+
+    def hidden(match: re.Match[str]) -> str:
+        is_key = match[0] in names and line[match.end() :].lstrip().startswith(":")
+        return match[0] if is_key else "*" * len(match[0])
+
+    return re.sub(r"[^\s:,{}\[\]\"'#]+", hidden, line)
 
 
 def _columns(scalar: Scalar) -> range:
     return range(scalar.span.col - 1, scalar.span.col - 1 + scalar.span.length)
 
 
-def _short(text: str) -> str:
-    shown = text if len(text) <= 40 else text[:39] + "…"
-    return shown if shown.isprintable() else "".join(c if c.isprintable() else "?" for c in shown)
+def _named(key: str) -> str:
+    return f" `{key}`" if _WORD.fullmatch(key) else ""
 
 
 def _label(path: Path) -> str:
@@ -293,7 +302,7 @@ def _label(path: Path) -> str:
     if isinstance(last, int):
         parent = path[-2] if len(path) > 1 else ""
         return f"entry {last + 1} of `{parent}`"
-    return f"`{_short(last)}`"
+    return f"`{last}`" if _WORD.fullmatch(last) else "this value"
 
 
 __all__ = ["FAILED", "Override", "Path", "Reader", "holds_secret", "mask", "mask_unparsed"]
