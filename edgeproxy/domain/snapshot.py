@@ -33,7 +33,7 @@ class Provider:
     dialect: str
     base_url: str  # scheme://host[:port]/path, no trailing slash
     ca_file: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # values may be secrets
     timeouts: Timeouts = field(default_factory=Timeouts)
     sends_usage: bool = True  # understands stream_options.include_usage
     source: str = ""  # where its credential came from, for people: "OPENAI_API_KEY", "edgeproxy.yaml"

@@ -78,7 +78,8 @@ def render(problem: Problem, *, is_coloured: bool = False) -> str:
 def _excerpt(problem: Problem) -> list[str]:
     """The line and the caret under it, cut to a window of 120 columns around the problem."""
     start = max(0, problem.col - 81)
-    shown = problem.source[start : start + 120].replace("\t", " ")
+    window = problem.source[start : start + 120].replace("\t", " ")
+    shown = "".join(char if char.isprintable() else "?" for char in window)
     caret = "^" * max(1, min(problem.length, len(shown) - (problem.col - 1 - start)))
     return [f"{problem.line:>5} | {shown}", f"      | {' ' * (problem.col - 1 - start)}{caret}"]
 

@@ -128,6 +128,13 @@ def test_a_problem_is_rendered_with_its_line_and_a_caret_under_it() -> None:
     )
 
 
+def test_what_a_terminal_would_obey_is_not_shown() -> None:
+    (problem,) = problems("providers:\n  - { name: a, base_url: http://127.0.0.1:1/v1, title: \u202eevil }\n")
+
+    assert "\u202e" not in render(problem)
+    assert "title: ?evil" in render(problem)
+
+
 def test_all_problems_are_told_at_once() -> None:
     text = (
         GOOD.replace("attempts: 2", "attempts: x")

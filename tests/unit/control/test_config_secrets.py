@@ -70,7 +70,7 @@ def test_what_is_shown_is_masked() -> None:
 
 
 def test_a_snapshot_cannot_be_printed_or_pickled_with_its_secrets() -> None:
-    loaded = load(LITERAL)
+    loaded = load(changed("blue", CANARY, LITERAL))
     assert CANARY not in repr(loaded)
     with pytest.raises(TypeError):
         pickle.dumps(loaded.snapshot)
