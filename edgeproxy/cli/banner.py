@@ -59,8 +59,8 @@ class UpBanner:
                 else "  No provider answered. Using the built-in model edgeproxy/echo, so you can try everything.",
                 "  hint: export OPENAI_API_KEY=… or OLLAMA_HOST=127.0.0.1:11434, then run edgeproxy up again",
             ]
-        found = {source.provider.slug for source in self.sources}
-        missing = [known for known in KNOWN if known.slug in SUGGESTED and known.slug not in found]
+        used = {name for source in self.sources for name in (source.provider.slug, source.provider.source)}
+        missing = [known for known in KNOWN if known.slug in SUGGESTED and not used & {known.slug, known.variables[0]}]
         rows += [(known.slug, known.variables[0], "not set") for known in missing]
         return _labelled(rows)
 

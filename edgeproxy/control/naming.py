@@ -38,13 +38,13 @@ def model_id(provider: str, name: str, catalog: Catalog) -> str:
     plain = name.removeprefix("models/").removeprefix("accounts/fireworks/models/")
     if known is not None and known.author and "/" not in plain:
         return _fit(f"{known.author}/{plain}")
-    if known is not None:
+    names_author = "/" in plain and provider != "ollama"
+    if known is not None or names_author:
         found = authors(catalog).get(_key(plain.rsplit("/", 1)[-1]))
         if found is not None:
             return found
-        if "/" in plain:
-            author, _, rest = plain.partition("/")
-            return _fit(f"{author}/{rest}".lower())
+    if names_author:
+        return _fit(plain.lower())
     return _fit(f"{provider}/{plain.replace('/', '-')}")
 
 

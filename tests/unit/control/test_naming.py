@@ -23,7 +23,9 @@ from edgeproxy.control.naming import is_chat, model_id
         ("ollama", "llama3:8b", "ollama/llama3:8b"),
         ("ollama", "hf.co/some/Model:Q4", "ollama/hf.co-some-Model:Q4"),
         ("local", "smollm2-135m", "local/smollm2-135m"),
-        ("local", "author/name", "local/author-name"),
+        ("local", "Author/Name", "author/name"),
+        ("local", "Qwen/Qwen3-235B-A22B", "qwen/qwen3-235b-a22b"),
+        ("ollama", "user/model:tag", "ollama/user-model:tag"),
     ],
 )
 def test_an_id_names_author_and_slug(provider: str, name: str, id: str) -> None:
