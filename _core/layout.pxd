@@ -5,7 +5,7 @@ from edgeproxy._core.latency cimport BINS, SLICES, Histogram
 from edgeproxy._core.scope cimport STATES, WINDOW, Cells
 
 cdef enum:
-    LAYOUT_VERSION = 1
+    LAYOUT_VERSION = 2
     LINE = 64  # columns begin on a cache line
     MINUTES = 1_440
     BUDGET_SECONDS = 10
@@ -57,6 +57,7 @@ cdef inline size_t lay_out(Columns *columns, char *base, Sizes *sizes) noexcept 
     cdef size_t lanes = sizes.lanes, endpoints = sizes.endpoints, pools = sizes.pools, workers = sizes.workers
     cdef size_t cells = sizes.hosts + endpoints + lanes
     columns.header = <uint64_t *>place(base, &offset, 8)
+    columns.cells.trouble_ms = <uint64_t *>place(base, &offset, 8)
     columns.cells.word = <uint64_t *>place(base, &offset, cells * 8)
     columns.cells.consecutive = <int32_t *>place(base, &offset, cells * 4)
     columns.cells.unstable_ms = <uint64_t *>place(base, &offset, cells * 8)

@@ -12,7 +12,7 @@ from edgeproxy._core.constants cimport SCOPE_ENDPOINT, SCOPE_LANE
 from edgeproxy._core.dice cimport uniform
 from edgeproxy._core.latency cimport ewma_fold, histogram_add, is_slow_now
 from edgeproxy._core.layout cimport MINUTES, TENANT_WORDS, Columns, Sizes
-from edgeproxy._core.scope cimport WINDOW, Charge, epoch_of, fail, forgive, leave, shut_hard, succeed, throttle
+from edgeproxy._core.scope cimport WINDOW, Charge, epoch_of, expect_trouble, fail, forgive, leave, shut_hard, succeed, throttle
 from edgeproxy._core.tenants cimport FAILED_FOR, note_tenant
 
 cdef enum:
@@ -74,6 +74,7 @@ cdef inline void record_success(Columns *columns, Attempt attempt, uint64_t now_
         if histogram_add(&columns.ttft_ms, attempt.endpoint, ttft_s * 1000.0, now_ms):
             if is_slow_now(&columns.ttft_ms, attempt.endpoint, now_ms):
                 edge_store(columns.slow_ms + attempt.endpoint, now_ms + SLOW_MS)
+                expect_trouble(&columns.cells, now_ms + SLOW_MS)
 
 
 cdef inline void charge_scope(Columns *columns, Attempt attempt, int scope, int failure, uint64_t now_ms) noexcept nogil:

@@ -25,6 +25,7 @@ cdef struct Cells:
     uint64_t *window  # [cells][WINDOW] outcomes by 3 s
     uint64_t *streak_ms  # [cells] when the running streak of failures began
     uint64_t *unstable_ms  # [cells] called unstable until then
+    uint64_t *trouble_ms  # [1] until then some cell is called unstable or some endpoint slow: else nobody need look
     uint64_t *entered  # [cells][STATES] how often each state was entered
     int32_t *consecutive  # [cells] failures in a row
     int32_t *holder  # [cells] worker + 1 that took the last permit
@@ -45,6 +46,12 @@ cdef struct Charge:  # what a failure changed, so that it can be taken back
 
 cdef inline uint64_t epoch_of(uint64_t now_ms) noexcept nogil:
     return now_ms // BUCKET_MS
+
+
+cdef inline void expect_trouble(Cells *cells, uint64_t until_ms) noexcept nogil:
+    cdef uint64_t known = edge_load(cells.trouble_ms)
+    while known < until_ms and not edge_swap(cells.trouble_ms, known, until_ms):
+        known = edge_load(cells.trouble_ms)
 
 
 cdef inline bint move(Cells *cells, int cell, uint64_t before, uint64_t after) noexcept nogil:
@@ -157,6 +164,7 @@ cdef inline bint is_tripped(
     cdef uint64_t window_ms = now_ms - WINDOW_MS if now_ms > WINDOW_MS else 0
     if finished >= LEAST_SAMPLE and counts.bad * 5 >= finished:
         edge_store(cells.unstable_ms + ticket.cell, now_ms + WINDOW_MS)
+        expect_trouble(cells, now_ms + WINDOW_MS)
     cdef bint by_streak = streak >= ticket.streak
     cdef bint by_rate = finished >= LEAST_SAMPLE and counts.bad * 2 >= finished
     if tenants is NULL or not (by_streak or by_rate):

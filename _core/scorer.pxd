@@ -50,7 +50,7 @@ cdef inline double price_of(Candidates candidates, int position, double prompt, 
 
 
 cdef inline void judge(
-    Columns *columns, Sizes *sizes, Candidates candidates, int position, uint64_t now_ms, Ranking *ranking
+    Columns *columns, Sizes *sizes, Candidates candidates, int position, bint is_quiet, uint64_t now_ms, Ranking *ranking
 ) noexcept nogil:
     """Put one position into its group, with its weight but for the price."""
     cdef int lane = candidates.route[position]
@@ -71,6 +71,10 @@ cdef inline void judge(
         if standing == SHUT:
             return
         weight *= min(ramp_share(host_word, now_ms), ramp_share(endpoint_word, now_ms), ramp_share(lane_word, now_ms))
+    if is_quiet and standing == ADMITS:
+        ranking.weight[position] = weight
+        ranking.ready |= bit
+        return
     if edge_load(columns.slow_ms + endpoint) > now_ms:
         weight *= 0.25
     ranking.weight[position] = weight
@@ -96,6 +100,7 @@ cdef inline void rank(
     """Weight = operator's weight x ramp x degradation / price squared; an unknown price counts as the dearest one."""
     cdef double dearest = 1000.0, price
     cdef uint64_t left = eligible & candidates.all_positions
+    cdef bint is_quiet = edge_load(columns.cells.trouble_ms) <= now_ms
     cdef int position
     ranking.ready = ranking.unstable = ranking.probes = ranking.soft = 0
     while left:
@@ -104,7 +109,7 @@ cdef inline void rank(
         price = price_of(candidates, position, prompt, output)
         dearest = max(dearest, price)
         ranking.price[position] = price
-        judge(columns, sizes, candidates, position, now_ms, ranking)
+        judge(columns, sizes, candidates, position, is_quiet, now_ms, ranking)
     left = ranking.ready | ranking.unstable
     while left:
         position = edge_lowest(left)

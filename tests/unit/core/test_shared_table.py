@@ -1,6 +1,7 @@
 """Two workers, each with a table over the same memory."""
 
 import mmap
+import os
 
 import pytest
 
@@ -105,3 +106,29 @@ def test_tokens_live_10_s(workers: tuple[RouteTable, RouteTable]) -> None:
     for _ in range(100):
         budget.deposit(1, 1000.0)
     assert [budget.withdraw(1, 1011.0) for _ in range(30)].count(True) == 3
+
+
+def test_two_processes_lose_no_count(workers: tuple[RouteTable, RouteTable]) -> None:
+    rounds = 20_000
+    child = os.fork()
+    if not child:
+        hammer(workers[1], rounds)
+        os._exit(0)
+    hammer(workers[0], rounds)
+    assert os.waitpid(child, 0)[1] == 0
+    stats = workers[0].endpoint_stats(0, 1000.0)
+    assert (stats.attempts_30m, stats.failures_30m) == (2 * rounds, 2 * rounds // 4)
+    assert workers[0].in_flight(0) == 0
+
+
+def hammer(table: RouteTable, rounds: int) -> None:
+    """Three good calls, then one that fails: never five in a row, never half."""
+    for number in range(rounds):
+        attempt = table.pick(CANDIDATES, 1, 1, 1, 1, 1000.0, DICE)
+        while attempt is None:  # the other process was in between
+            attempt = table.pick(CANDIDATES, 1, 1, 1, 1, 1000.0, DICE)
+        if number % 4 == 3:
+            table.failed(attempt, codes.SCOPE_ENDPOINT, codes.OTHER, 1000.0)
+        else:
+            table.succeeded(attempt, 1000.0, 0.1)
+        table.finish(attempt, 1000.0, 0, 0.0)
