@@ -5,7 +5,7 @@ ledger's rule. Floats and strings exist only at the wire.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 
 from edgeproxy.domain.usage import Usage
 
@@ -13,6 +13,7 @@ PICO_PER_DOLLAR = 10**12
 NANO_PER_DOLLAR = 10**9
 PICO_PER_NANO = 10**3
 PPM = 10**6
+_EXACT = Context(prec=28, traps=[Inexact, InvalidOperation, Overflow])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,12 @@ def pico_from_dollars(text: str) -> int:
         raise ValueError(f"not a decimal number: {text[:40]!r}") from None
     if not dollars.is_finite() or dollars < 0:
         raise ValueError("a price is a finite number, zero or more")
-    pico = dollars * PICO_PER_DOLLAR
-    if pico != pico.to_integral_value():
-        raise ValueError("a price has at most 12 decimals (pico-dollars)")
-    if pico > PICO_PER_DOLLAR * 1_000:
+    if dollars > 1_000:
         raise ValueError("a price is at most $1,000 a unit; prices are per token, not per million")
-    return int(pico)
+    try:
+        return int(_EXACT.to_integral_exact(_EXACT.multiply(dollars, PICO_PER_DOLLAR)))
+    except DecimalException:
+        raise ValueError("a price has at most 12 decimals (pico-dollars)") from None
 
 
 def dollars_from_pico(pico: int) -> str:
