@@ -12,11 +12,13 @@ MAX_RETRY_AFTER_S = 300.0
 MIN_RETRY_AFTER_S = 1.0
 MAX_TEXT = 2_000
 
-# Bodies that mean "our account is out of credit", whatever the status (reliability 2.2, row 9).
-OUT_OF_CREDIT = (
-    "insufficient_quota", "enforced_spend_limit_reached", "credit balance is too low", "billing_hard_limit_reached",
-    "insufficient balance", "insufficient_balance", "insufficient credits",
-)  # fmt: skip
+# What says "our account is out of credit" (reliability 2.2, row 9): a code or type, or the words of a message. A 400
+# may repeat what the caller sent, so there only the message's beginning counts.
+OUT_OF_CREDIT = frozenset((
+    "insufficient_quota", "enforced_spend_limit_reached", "billing_hard_limit_reached", "insufficient_balance",
+))  # fmt: skip
+NO_CREDIT_WORDS = (*OUT_OF_CREDIT, "credit balance is too low", "insufficient balance", "insufficient credits")
+NO_CREDIT_BEGINS = ("your credit balance is too low", "insufficient balance", "insufficient credits")
 TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "context length")
 POLICY = ("content_policy_violation", "content_filter", "content management policy", "responsibleaipolicyviolation")
 
@@ -36,7 +38,11 @@ class ProviderError:
 
     @property
     def is_out_of_credit(self) -> bool:
-        return any(word in self.words for word in OUT_OF_CREDIT)
+        if self.code.lower() in OUT_OF_CREDIT or self.type.lower() in OUT_OF_CREDIT:
+            return True
+        if self.status == 400:
+            return self.message.lower().startswith(NO_CREDIT_BEGINS)
+        return any(word in self.words for word in NO_CREDIT_WORDS)
 
     @property
     def is_too_long(self) -> bool:

@@ -121,12 +121,12 @@ def judge_answer(
     wait = retry_after_s(headers, wall_time)
     metadata: dict[str, Any] = {"provider_name": provider}
     if said.code:
-        metadata["provider_code"] = said.code[:100]
+        metadata["provider_code"] = _masked(said.code, secret)[:100]
     if said.is_out_of_credit and said.status in (400, 402, 403, 429):
         return _hard(codes.QUOTA, QUOTA_RETEST_S, said, errors.ProviderOverloaded("Provider has no capacity for us"))
     if said.status == 429:
         return _throttled(said, wait, metadata)
-    if said.status in (401, 402, 403):
+    if said.status in (401, 402, 403) and not (said.status == 403 and said.is_policy):
         shown = errors.ProviderUnavailable("Provider refused the gateway's own credential", metadata=metadata)
         return _hard(codes.CREDENTIAL, CREDENTIAL_RETEST_S, said, shown)
     if said.status in (404, 410):
@@ -206,7 +206,7 @@ def _server(said: ProviderError, wait: float | None, metadata: dict[str, Any]) -
 
 def _callers_fault(said: ProviderError, metadata: dict[str, Any], secret: str) -> errors.CallError:
     """Row 13: what the provider says about the request helps the caller; our credential in it does not."""
-    text = said.message.replace(secret, "…") if secret else said.message
+    text = _masked(said.message, secret)
     metadata["raw"] = text
     message = text or "Provider returned error"
     if said.is_too_long:
@@ -215,3 +215,7 @@ def _callers_fault(said: ProviderError, metadata: dict[str, Any], secret: str) -
         return errors.ContentPolicyViolation(message, metadata=metadata)
     kinds = {413: errors.PayloadTooLarge, 415: errors.UnsupportedMediaType, 422: errors.Unprocessable}
     return kinds.get(said.status, errors.InvalidRequest)(message, metadata=metadata)
+
+
+def _masked(text: str, secret: str) -> str:
+    return text.replace(secret, "…") if secret else text
