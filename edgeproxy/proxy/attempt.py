@@ -26,7 +26,7 @@ async def run_attempt(call: Call, route: Route) -> Verdict | None:
         result = await _exchange(call, route, connection)
     if result == "stale":  # the race of a keep-alive connection that closes just now: once more, on a fresh one
         try:
-            connection = await foreign(pool.dial(route.provider.timeouts), call.plane.loop)
+            connection = await foreign(pool.dial(route.provider.timeouts), call.plane.loop, pool.discard)
         except DialError as error:
             return judge_dial(error, pool.dialer.missing_in_a_row, route.provider.name)
         result = await _exchange(call, route, connection)

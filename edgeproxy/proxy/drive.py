@@ -40,14 +40,17 @@ class Signal(Generic[T]):
         if drive is not None:
             drive.resume(self)
 
-    def attach(self, drive: "Drive") -> None:
+    def attach(self, drive: "Drive | None") -> None:
         self._drive = drive
 
     def __await__(self) -> Generator["Signal[Any]", None, T]:
         if not self.is_set:
             yield self
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                self._error = None  # it holds the frames that it passes, and they hold the signal
         return self._value  # type: ignore[return-value]  # set together with is_set
 
 
@@ -76,6 +79,7 @@ class Drive:
     def throw(self, error: BaseException) -> None:
         """Raise `error` where the coroutine waits. One that is running or over is left alone."""
         if self._waits_for is not None:
+            self._waits_for.attach(None)
             self._step(error)
 
     def _step(self, error: BaseException | None) -> None:
@@ -93,16 +97,26 @@ class Drive:
                 self.resume(signal)
 
 
-async def foreign(awaitable: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
-    """Wait for somebody else's coroutine; it runs in a task, which is cancelled when the call is thrown out of here."""
+async def foreign(
+    awaitable: Coroutine[Any, Any, T],
+    loop: asyncio.AbstractEventLoop,
+    give_back: Callable[[T], None] | None = None,
+) -> T:
+    """Wait for somebody else's coroutine; it runs in a task, which is cancelled when the call is thrown out of here.
+
+    `give_back` gets the result that nobody waits for any more: it was ready when the call was thrown out.
+    """
     signal: Signal[T] = Signal()
     task = loop.create_task(awaitable)
+    is_left = False
 
     def done(task: asyncio.Task[T]) -> None:
         if task.cancelled():
             signal.fail(ConnectionAbortedError("cancelled"))
         elif (error := task.exception()) is not None:
             signal.fail(error)
+        elif is_left and give_back is not None:
+            give_back(task.result())
         else:
             signal.set(task.result())
 
@@ -110,4 +124,6 @@ async def foreign(awaitable: Coroutine[Any, Any, T], loop: asyncio.AbstractEvent
     try:
         return await signal
     finally:
+        is_left = True
         task.cancel()
+        del task  # it may hold an error, which holds this frame

@@ -47,6 +47,10 @@ class Pool:
             raise
         return connection
 
+    def discard(self, connection: UpstreamConnection) -> None:
+        """The call that a fresh connection was dialled for is over."""
+        connection.abort()
+
     # --- told by the connection --------------------------------------------------------------------------------
 
     def opened(self, connection: UpstreamConnection) -> None:
