@@ -28,15 +28,6 @@ cdef enum Part:
     PART_FINGERPRINT  # of whole replies only
     PARTS
 
-cdef enum Meaning:
-    MEANS_NOTHING
-    MEANS_ROLE
-    MEANS_TEXT
-    MEANS_THOUGHT
-    MEANS_CALLS
-    MEANS_MORE
-
-
 cdef inline bint is_word(Place word, Py_ssize_t size, const char *other, Py_ssize_t other_size) noexcept nogil:
     return size == other_size and memcmp(word, other, size) == 0
 
@@ -94,18 +85,3 @@ cdef inline Part part_of(const Walk *walk) noexcept nogil:
     if is_key(walk, b"system_fingerprint", 18):
         return PART_FINGERPRINT
     return PARTS
-
-
-cdef inline Meaning meaning_of(const Walk *walk) noexcept nogil:
-    """What the last key of a delta or message stands for."""
-    if is_key(walk, b"role", 4):
-        return MEANS_ROLE
-    if is_key(walk, b"content", 7) or is_key(walk, b"refusal", 7):
-        return MEANS_TEXT
-    if is_key(walk, b"reasoning", 9) or is_key(walk, b"reasoning_content", 17):
-        return MEANS_THOUGHT
-    if is_key(walk, b"tool_calls", 10) or is_key(walk, b"function_call", 13):
-        return MEANS_CALLS
-    if is_key(walk, b"reasoning_details", 17) or is_key(walk, b"images", 6) or is_key(walk, b"audio", 5):
-        return MEANS_MORE
-    return MEANS_NOTHING

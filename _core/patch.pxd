@@ -3,6 +3,7 @@ from libc.stdint cimport uint64_t
 
 from edgeproxy._core.buffer cimport Buffer
 from edgeproxy._core.chat cimport FINISHES, PARTS, Finish, Part
+from edgeproxy._core.said cimport Said
 from edgeproxy._core.text cimport Place, Walk
 
 cdef struct Text:
@@ -46,12 +47,10 @@ cdef class ChatPatch:
     cdef Py_ssize_t edit_bytes
     cdef unsigned int present  # bit `1 << part`
     cdef bint has_members      # something stands in front of the `}`
-    cdef bint has_content      # a delta or message says something
-    cdef bint has_role
     cdef bint has_usage        # of a whole reply: a member to be replaced is there
     cdef bint is_error_object  # "object":"error"
     cdef uint64_t finished     # bit `1 << index` of each choice that has a finish_reason
-    cdef Py_ssize_t said_bytes
+    cdef Said said
     cdef Finish last_finish
     cdef Span id
     cdef Span model
@@ -83,9 +82,5 @@ cdef class ChatPatch:
     cdef Place read_choice(self, Place p, Place end) noexcept nogil
     cdef Place read_choice_member(self, Place p, Place end) noexcept nogil
     cdef Place read_finish(self, Place p, Place end) noexcept nogil
-    cdef Place read_message(self, Place p, Place end) noexcept nogil
-    cdef Place read_said(self, Place p, Place end) noexcept nogil
-    cdef Place read_calls(self, Place p, Place end) noexcept nogil
-    cdef Place read_call(self, Place p, Place end, bint is_outer) noexcept nogil
     cdef void complete_choice(self, Place at, bint is_bare) noexcept nogil
     cdef Place edit(self, Place at, Place to, const char *text, Py_ssize_t size) noexcept nogil

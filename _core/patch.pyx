@@ -16,25 +16,18 @@ from edgeproxy._core.chat cimport (
     FINISH_NONE,
     FINISH_STOP,
     FINISH_TOOL_CALLS,
-    MEANS_CALLS,
-    MEANS_NOTHING,
-    MEANS_ROLE,
-    MEANS_THOUGHT,
     PART_CHOICES,
     PART_FINGERPRINT,
     PART_ID,
     PART_MODEL,
     PART_OBJECT,
     PART_PROVIDER,
-    Meaning,
     finish_of,
     is_word,
-    meaning_of,
     part_of,
     small_number,
 )
 from edgeproxy._core.json cimport (
-    is_empty,
     is_key,
     is_null,
     next_item,
@@ -44,14 +37,13 @@ from edgeproxy._core.json cimport (
     skip_space,
     skip_value,
 )
+from edgeproxy._core.said cimport read_message
 from edgeproxy._core.text cimport FAULT_MEMORY, FAULT_NONE, FAULT_TOO_MANY, fail
 
 cdef enum:
     FIRST_EDITS = 16
     MOST_EDITS = 4096     # more owned members in one event are an attack on memory
-    MESSAGE_DEPTH = 6     # containers around what a message says, at most
     USAGE_ROOM = 16       # for `"usage":` and its comma
-
 
 
 cdef inline Text text_of(const char *literal) noexcept nogil:
@@ -102,16 +94,15 @@ cdef inline Text inner(Text member, Py_ssize_t key_size) noexcept nogil:
 cdef class ChatPatch:
     """Reads one event or reply at a time, and writes it out patched. The texts given are JSON without quotes."""
 
-    def __init__(
+    def __cinit__(
         self, bytes generation not None, bytes model not None, bytes provider not None, created, *, native_finish
     ):
-        cdef bytes digits = str(int(created)).encode()
         cdef Py_ssize_t part, size
         self.native_finish = native_finish
         pieces = (
             b'"id":"' + generation + b'",',
             b'"object":"chat.completion.chunk",',
-            b'"created":' + digits + b",",
+            b'"created":%d,' % created,
             b'"model":"' + model + b'",',
             b'"provider":"' + provider + b'",',
             b'"choices":[],',
@@ -153,11 +144,12 @@ cdef class ChatPatch:
         """Make ready for the next text."""
         self.walk.fault = FAULT_NONE
         self.walk.are_halves_allowed = True
-        self.edit_count = self.edit_bytes = self.said_bytes = 0
+        self.edit_count = self.edit_bytes = self.said.size = 0
         self.present = 0
         self.finished = 0
         self.last_finish = FINISH_NONE
-        self.has_members = self.has_content = self.has_role = self.has_usage = self.is_error_object = False
+        self.has_members = self.has_usage = self.is_error_object = False
+        self.said.has_content = self.said.has_role = False
         self.id.start = self.model.start = self.native.start = NULL
         self.error.start = self.usage.start = self.inner_usage.start = NULL
 
@@ -277,7 +269,7 @@ cdef class ChatPatch:
         cdef bint is_index, is_native, is_error, is_usage
         if is_key(walk, b"message", 7) if self.is_body else is_key(walk, b"delta", 5):
             self.choice.has_message = True
-            return self.read_message(p, end)
+            return read_message(p, end, &self.walk, &self.said)
         if is_key(walk, b"finish_reason", 13):
             return self.read_finish(p, end)
         is_index = is_key(walk, b"index", 5)
@@ -345,71 +337,6 @@ cdef class ChatPatch:
         elif self.native_finish and not choice.has_finish:
             self.edit(at, at, NATIVE.start, NATIVE.size)
             self.edit(at, at, b"null", 4)
-
-    cdef Place read_message(self, Place p, Place end) noexcept nogil:
-        """What a delta or message says. Reasoning that comes under two names counts once."""
-        cdef Walk *walk = &self.walk
-        cdef Place start
-        cdef Py_ssize_t before, thought = 0
-        cdef Meaning meaning
-        if p == end or p[0] != c'{':
-            return skip_value(p, end, walk, 3)
-        p = open_object(p, end, walk)
-        while p is not NULL and not walk.is_closed:
-            start = p
-            before = self.said_bytes
-            meaning = meaning_of(walk)
-            if meaning == MEANS_CALLS:
-                p = self.read_calls(p, end)
-            else:
-                p = self.read_said(p, end)
-            if p is NULL:
-                return NULL
-            if meaning == MEANS_NOTHING or meaning == MEANS_ROLE:
-                self.said_bytes = before
-                self.has_role = self.has_role or meaning == MEANS_ROLE
-            elif (start[0] == c'"' or start[0] == c'[' or start[0] == c'{') and not is_empty(start, p):
-                self.has_content = True
-                if meaning == MEANS_THOUGHT:
-                    thought = max(thought, self.said_bytes - before)
-                    self.said_bytes = before
-            p = next_member(p, end, walk)
-        self.said_bytes += thought
-        return p
-
-    cdef inline Place read_said(self, Place p, Place end) noexcept nogil:
-        """A value of which only a string's bytes count, unescaped."""
-        cdef Place start = p
-        self.walk.shrink = 0
-        p = skip_value(p, end, &self.walk, MESSAGE_DEPTH)
-        if p is not NULL and start[0] == c'"':
-            self.said_bytes += p - start - 2 - self.walk.shrink
-        return p
-
-    cdef Place read_calls(self, Place p, Place end) noexcept nogil:
-        """`tool_calls`, or the older `function_call`."""
-        if p == end or p[0] != c'[':
-            return self.read_call(p, end, False)
-        p = open_array(p, end, &self.walk)
-        while p is not NULL and not self.walk.is_closed:
-            p = next_item(self.read_call(p, end, True), end, &self.walk)
-        return p
-
-    cdef Place read_call(self, Place p, Place end, bint is_outer) noexcept nogil:
-        """The model wrote the name and the arguments; those of a tool call lie in its `function`."""
-        cdef Walk *walk = &self.walk
-        if p == end or p[0] != c'{':
-            return skip_value(p, end, walk, MESSAGE_DEPTH)
-        p = open_object(p, end, walk)
-        while p is not NULL and not walk.is_closed:
-            if is_outer and is_key(walk, b"function", 8):
-                p = self.read_call(p, end, False)
-            elif not is_outer and (is_key(walk, b"name", 4) or is_key(walk, b"arguments", 9)):
-                p = self.read_said(p, end)
-            else:
-                p = skip_value(p, end, walk, MESSAGE_DEPTH)
-            p = next_member(p, end, walk)
-        return p
 
     cdef Place edit(self, Place at, Place to, const char *text, Py_ssize_t size) noexcept nogil:
         """Replace the text from `at` to `to`; edits are noted in the order of the text."""

@@ -20,7 +20,7 @@ cdef enum Failure:
 
 @cython.final
 cdef class ChatScanner:
-    # What a feed has changed: look here after each. `out` holds whole events, framed; see buffer.pxd for the room around.
+    # What a feed has changed: look here after each. `out` holds whole events, framed, with room around (buffer.pxd).
     cdef Buffer out
     cdef readonly bint is_committed
     cdef readonly bint is_done

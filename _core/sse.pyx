@@ -59,7 +59,7 @@ cdef bytes text_of(Span span):
 cdef class ChatScanner:
     """One reply of a provider that speaks the OpenAI chat dialect."""
 
-    def __init__(
+    def __cinit__(
         self, bytes generation not None, bytes model not None, bytes provider not None, created, *, native_finish
     ):
         self.chat = ChatPatch(generation, model, provider, created, native_finish=native_finish)
@@ -211,10 +211,10 @@ cdef class ChatScanner:
             return self.fail(FAILURE_ERROR_EVENT)
         if self.is_usage_only():
             return 0
-        self.has_role = self.has_role or chat.has_role
+        self.has_role = self.has_role or chat.said.has_role
         self.finished |= chat.finished
-        self.content_bytes += chat.said_bytes
-        if chat.has_content or (chat.finished and chat.last_finish != FINISH_ERROR):
+        self.content_bytes += chat.said.size
+        if chat.said.has_content or (chat.finished and chat.last_finish != FINISH_ERROR):
             self.meaningful_events += 1
             self.is_committed = True
         return self.put_out(has_lines)
@@ -222,9 +222,9 @@ cdef class ChatScanner:
     cdef bint is_usage_only(self) noexcept:
         """It brings usage, and nothing else that a client has not had already."""
         cdef ChatPatch chat = self.chat
-        if chat.usage.start is NULL or chat.has_content or chat.finished & ~self.finished:
+        if chat.usage.start is NULL or chat.said.has_content or chat.finished & ~self.finished:
             return False
-        return self.has_role or not chat.has_role
+        return self.has_role or not chat.said.has_role
 
     cdef int put_out(self, bint has_lines) except -1:
         cdef Py_ssize_t start = self.out.size
@@ -313,8 +313,8 @@ cdef class ChatScanner:
             self.failure = FAILURE_MALFORMED
             return False
         self.body = body
-        self.content_bytes = chat.said_bytes
-        self.is_committed = chat.has_content or (chat.finished != 0 and chat.last_finish != FINISH_ERROR)
+        self.content_bytes = chat.said.size
+        self.is_committed = chat.said.has_content or (chat.finished != 0 and chat.last_finish != FINISH_ERROR)
         self.is_done = True
         if chat.error.start is NULL and chat.is_error_object:
             chat.error = chat.object
@@ -327,7 +327,7 @@ cdef class ChatScanner:
         """A whole reply with the owned fields patched, and `usage` (JSON; empty: the provider's own stays) in it."""
         cdef Buffer out
         memset(&out, 0, sizeof(Buffer))
-        if body is not self.body and not self.read_body(body):
+        if not (self.chat.is_body and body is self.body) and not self.read_body(body):
             raise ValueError("the reply is no JSON object")
         try:
             self.chat.write(&out, usage)

@@ -41,16 +41,17 @@ cdef struct Walk:
 cdef extern from * nogil:
     """
     #include <stdint.h>
-    /* Marks the bytes of a word that end a plain run: quote, backslash, controls, and all that is not ASCII. A borrow
-       can mark a byte above a true mark, never below: the lowest mark is exact, and it is the first byte in memory
-       (the core is built for little-endian machines only). */
+    /* Marks the bytes of a word that end a plain run: quote, backslash, controls, and all that is not ASCII. What is
+       looked for turns 0, and 0 - 1 shows its top bit; other bytes show theirs only if they are not ASCII, and are
+       marked anyway. A borrow can mark a byte above a true mark, never below: the lowest mark is exact, and it is the
+       first byte in memory (the core is built for little-endian machines only). */
     #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
     #error "edgeproxy needs a little-endian machine"
     #endif
     static inline uint64_t edge_marks(uint64_t word) {
         const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
         uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\\\');
-        return (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | (word - ones * 0x20) | word) & tops;
+        return ((quote - ones) | (slash - ones) | (word - ones * 0x20) | word) & tops;
     }
     static inline int edge_first_mark(uint64_t marks) { return __builtin_ctzll(marks) >> 3; }
     """

@@ -1,7 +1,7 @@
-from typing import final
+from typing import Self, final
 
 @final
 class ChatPatch:
-    def __init__(
-        self, generation: bytes, model: bytes, provider: bytes, created: int, *, native_finish: bool
-    ) -> None: ...
+    def __new__(
+        cls, generation: bytes, model: bytes, provider: bytes, created: int, *, native_finish: bool
+    ) -> Self: ...

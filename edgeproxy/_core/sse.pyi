@@ -1,4 +1,4 @@
-from typing import final
+from typing import Self, final
 
 ERROR_EVENT: int
 LINE_TOO_LONG: int
@@ -7,9 +7,9 @@ MALFORMED: int
 
 @final
 class ChatScanner:
-    def __init__(
-        self, generation: bytes, model: bytes, provider: bytes, created: int, *, native_finish: bool
-    ) -> None: ...
+    def __new__(
+        cls, generation: bytes, model: bytes, provider: bytes, created: int, *, native_finish: bool
+    ) -> Self: ...
     @property
     def is_committed(self) -> bool: ...
     @property

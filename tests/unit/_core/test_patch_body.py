@@ -78,3 +78,12 @@ def test_a_reply_that_is_no_object_is_refused(body: bytes) -> None:
     assert found.failure == MALFORMED
     with pytest.raises(ValueError, match="no JSON object"):
         scanner().patch_body(body, b"")
+
+
+def test_a_stream_read_in_between_does_not_spoil_a_reply() -> None:
+    found = scanner()
+    expected = found.patch_body(REPLY % b"", b"")
+    body = REPLY % b""
+    found.read_body(body)
+    found.feed(b'data: {"id":"other"}\n\n')
+    assert found.patch_body(body, b"") == expected

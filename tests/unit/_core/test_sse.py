@@ -3,7 +3,7 @@
 import pytest
 from support.scanners import HEAD, WORD, choice, fed, frame, scanner
 
-from edgeproxy._core.sse import ERROR_EVENT, EVENT_TOO_LONG, LINE_TOO_LONG, MALFORMED
+from edgeproxy._core.sse import ERROR_EVENT, EVENT_TOO_LONG, LINE_TOO_LONG, MALFORMED, ChatScanner
 
 
 def test_events_are_put_out_before_the_commit_point_too() -> None:
@@ -54,6 +54,11 @@ def test_an_event_leaves_with_its_last_byte() -> None:
 def test_a_byte_order_mark_is_passed_over_at_the_start_only() -> None:
     assert fed(b"\xef\xbb\xbf" + WORD).data_events == 1
     assert fed(WORD + b"\xef\xbb\xbf" + WORD).data_events == 1
+
+
+def test_a_scanner_cannot_be_made_without_its_texts() -> None:
+    with pytest.raises(TypeError):
+        ChatScanner.__new__(ChatScanner)  # type: ignore[call-arg]
 
 
 # --- errors
