@@ -115,7 +115,9 @@ class Worker:
             status = response.status
             return response
         finally:
-            meter.ended(status, False, time.monotonic() - started_at)
+            duration_s = time.monotonic() - started_at
+            meter.ended(status, False, duration_s)
+            meter.overhead(duration_s)
 
     def _is_authenticated(self, request: web.Request) -> bool:
         try:

@@ -1,6 +1,5 @@
 """A snapshot made ready for calls: per model its candidates for the core, per route everything prebuilt."""
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import orjson
 
 from edgeproxy._core.candidates import Candidates
 from edgeproxy.domain.money import Price
+from edgeproxy.domain.nearest import Nearest
 from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot
 from edgeproxy.providers.openai import Origin, origin_of, request_head
 from edgeproxy.telemetry.meters import Meters, PairMeter, ProviderMeter
@@ -62,6 +62,7 @@ class RouteBook:
         providers = {provider.slug: provider for provider in snapshot.providers}
         self.models = {model.id: _model_routes(model, providers, meters) for model in snapshot.models}
         self.aliases = dict(snapshot.aliases)
+        self._nearest = Nearest(self.models)
 
         self._providers: dict[Origin, set[str]] = {}
         for provider in snapshot.providers:
@@ -79,8 +80,7 @@ class RouteBook:
         return self.models.get(name) or self.models.get(self.aliases.get(name, ""))
 
     def nearest(self, name: str) -> list[str]:
-        close = difflib.get_close_matches(name[:100], list(self.models)[:2000], n=3, cutoff=0.5)
-        return close or sorted(self.models)[:3]
+        return self._nearest.find(name) or sorted(self.models)[:3]
 
 
 def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters) -> ModelRoutes:
