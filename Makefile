@@ -44,7 +44,7 @@ check: build $(STAMPS)/test $(STAMPS)/check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest edgeproxy._core
 	$(BIN)/pytest -q tests/unit/test_layers.py
-	$(BIN)/python benchmarks/micro/budget.py
+	$(BIN)/python benchmarks/micro/run.py
 
 # Tracing keeps its own C beside the .pyx; --force both ways, since make cannot see which kind an .so is.
 cov: build $(STAMPS)/test $(STAMPS)/model $(STAMPS)/clients $(STAMPS)/cov

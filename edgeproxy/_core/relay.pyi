@@ -1,4 +1,4 @@
-from typing import Protocol, final
+from typing import Protocol, Self, final
 
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.wheel import Wheel
@@ -21,8 +21,8 @@ class _Upstream(Protocol):
 
 @final
 class Relay:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         client: _Client,
         owner: _Owner,
         wheel: Wheel,
@@ -32,7 +32,7 @@ class Relay:
         is_chunked: bool,
         wants_comments: bool,
         slow_reader_s: float = 120.0,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def is_stream(self) -> bool: ...
     @property
