@@ -9,6 +9,8 @@ from collections.abc import Callable
 from edgeproxy._core import codes
 from edgeproxy._core.candidates import Candidates
 from edgeproxy._core.dice import Dice
+from edgeproxy._core.spans import scan, splice
+from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.table import RouteTable
 
 Run = Callable[[int], None]
@@ -89,6 +91,64 @@ def ten_calls_of_which_one_failed() -> Run:
             else:
                 table.failed(attempt, codes.SCOPE_ENDPOINT, codes.STATUS_5XX, now)
             table.finish(attempt, now, 300, 3.0)
+
+    return run
+
+
+EVENT = (
+    b'data: {"id":"chatcmpl-9XkQ2mN4","object":"chat.completion.chunk","created":1763764001,'
+    b'"model":"gpt-4o-mini-2024-07-18","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" token"},'
+    b'"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+)
+
+
+@unit
+def chat_event() -> Run:
+    """One streamed event of 252 bytes: read, judged, patched, framed and taken."""
+    scanner = ChatScanner(b"gen-1763764001-Ab3dE5fG7hI9", b"openai/gpt-4o-mini", b"OpenAI", 1, native_finish=True)
+
+    def run(rounds: int) -> None:
+        for _ in range(rounds):
+            scanner.feed(EVENT)
+            scanner.take()
+
+    return run
+
+
+def body(size: int) -> bytes:
+    prompt = b"The quick brown fox jumps over the lazy dog. " * (size // 45)
+    head = b'{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":"'
+    return head + prompt + b'"}],"stream":true,"temperature":0.7,"max_tokens":300}'
+
+
+@unit
+def scan_1_kb() -> Run:
+    """The pass over a call's body."""
+    return scans(body(1_000))
+
+
+@unit
+def scan_24_kb() -> Run:
+    return scans(body(24_000))
+
+
+def scans(text: bytes) -> Run:
+    def run(rounds: int) -> None:
+        for _ in range(rounds):
+            scan(text)
+
+    return run
+
+
+@unit
+def splice_1_kb() -> Run:
+    """What goes upstream: model replaced, a field removed, the usage asked for."""
+    text = body(1_000)
+    spans = scan(text)
+
+    def run(rounds: int) -> None:
+        for _ in range(rounds):
+            splice(text, spans, {"model": b'"m"'}, ("provider",), b'"stream_options":{"include_usage":true}')
 
     return run
 
