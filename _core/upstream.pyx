@@ -6,7 +6,7 @@ where neither Content-Length nor chunked framing says otherwise.
 cimport cython
 
 from edgeproxy._core.clock cimport monotonic
-from edgeproxy._core.relay cimport PROTOCOL, RESET, STALE, TRUNCATED, Relay
+from edgeproxy._core.relay cimport JSON_REPLY, PROTOCOL, RESET, STALE, STATUS, TRUNCATED, Relay
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -131,7 +131,9 @@ cdef class UpstreamConnection:
 
     def part_after(self, Relay relay):
         """Keep the connection only after a reply that was taken whole."""
-        if relay.result > 2 and relay.result != 15:
+        if relay.result > STATUS and relay.result != JSON_REPLY:
+            self.is_dirty = True
+        elif relay.scanner is not None and relay.scanner.saw_data_after_done:
             self.is_dirty = True
         self.part()
 

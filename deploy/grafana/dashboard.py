@@ -11,6 +11,7 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 NODE = 'instance=~"$instance"'
 PROVIDER = f'{NODE}, provider=~"$provider"'
 PAIR = f'{PROVIDER}, model=~"$model"'
+FROM_PAIR = PAIR.replace("provider=", "from_provider=", 1)
 FAILED = f'{NODE}, status="5xx"'
 BILLED = f'{PAIR}, side="billed"'
 WIDTH = 24
@@ -107,7 +108,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Fallbacks",
-            ((rate("edgeproxy_fallbacks_total", PAIR, "provider, error_type"), "{{provider}} {{error_type}}"),),
+            (
+                (
+                    rate("edgeproxy_fallbacks_total", FROM_PAIR, "from_provider, error_type"),
+                    "{{from_provider}} {{error_type}}",
+                ),
+            ),
             "reqps",
         ),
         Panel(

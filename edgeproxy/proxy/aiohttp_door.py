@@ -99,6 +99,8 @@ class AiohttpExchange:
     @client.setter
     def client(self, client: Client | None) -> None:
         self.protocol.client = client
+        if client is not None and self.protocol.is_half_closed:
+            asyncio.get_running_loop().call_soon(self.protocol.begin_probing)
 
     def header(self, name: str) -> str | None:
         return self._request.headers.get(name)
@@ -148,7 +150,7 @@ class AiohttpExchange:
 class DoorProtocol(RequestHandler):
     """aiohttp's protocol, with the call told about everything that happens to its connection."""
 
-    __slots__ = ("_address", "_door", "_head_at", "_probes", "_timer", "client")
+    __slots__ = ("_address", "_door", "_head_at", "_probes", "_timer", "client", "is_half_closed")
 
     def __init__(self, door: "DoorServer", **kwargs: Any) -> None:
         super().__init__(door, **kwargs)
@@ -157,6 +159,7 @@ class DoorProtocol(RequestHandler):
         self._head_at = 0.0  # when an incomplete head began to arrive
         self._timer: Timer | None = None
         self._probes = 0
+        self.is_half_closed = False
         self.client: Client | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -217,14 +220,23 @@ class DoorProtocol(RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has sent all it wants to send may still read. One whose request is incomplete cannot."""
-        request = self._current_request
-        if self.client is None or request is None or not request.content.is_eof():
+        if self._current_request is not None:
+            is_whole = self._current_request.content.is_eof()
+        else:
+            is_whole = bool(self._messages) and self._messages[-1][1].is_eof()
+        if not is_whole:
             return False
+        self.is_half_closed = True
         self._close = True  # no further request can come
-        self.client.half_closed()
-        self._probes = 0
-        self._door.plane.wheel.arm(self._probe, time.monotonic() + PROBES_S[0])
+        self.begin_probing()
         return True
+
+    def begin_probing(self) -> None:
+        """Ask a half-closed client's system whether the client is still there; once a call listens."""
+        if self.client is not None:
+            self.client.half_closed()
+            self._probes = 0
+            self._door.plane.wheel.arm(self._probe, time.monotonic() + PROBES_S[0])
 
     def _probe(self, now: float) -> float | None:
         """The answer to our last bytes has had time to come: a reset means that the client is gone."""

@@ -94,6 +94,7 @@ class Call:
         self.ttft_s = now - relay.sent_at
         self.plane.table.succeeded(attempt, now, self.ttft_s)
         route.meter.first_token(now - self.exchange.received_at)
+        self.end_retries()
 
     def woken(self) -> None:
         self.ended.set(None)
@@ -149,6 +150,13 @@ class Call:
         if relay is not None and relay.first_byte_at:
             route.provider_meter.first_byte(relay.first_byte_at - relay.sent_at)
         self.attempt = None
+
+    def end_retries(self) -> None:
+        """Give back what the retry budget counts as running: an answer has begun, or none will."""
+        while self.retries:
+            self.retries -= 1
+            assert self.routes is not None
+            self.plane.budget.done(self.routes.model.slot)
 
     def _pace(self) -> tuple[int, float]:
         """Output tokens after the first, and the seconds they took; (0, 0) when that says nothing."""

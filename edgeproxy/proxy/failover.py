@@ -25,8 +25,7 @@ async def serve_by_one(call: Call, plan: Plan) -> None:
                 return
             _raise_if_final(call, plan, verdict, failed)
     finally:
-        for _ in range(call.retries):
-            call.plane.budget.done(plan.routes.model.slot)
+        call.end_retries()
 
 
 async def _next(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> Verdict | None:

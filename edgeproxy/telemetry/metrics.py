@@ -4,7 +4,7 @@ Labels come from the configuration and from the small enumerations below, never 
 user, address or unknown model name can make a series.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import product
 from typing import Literal
@@ -130,6 +130,11 @@ class Group:
     def histogram(self, name: str, text: str, bounds: tuple[float, ...], **inner: tuple[str, ...]) -> Metric:
         return self._add(name, "histogram", text, inner, bounds, 1)
 
+    def relabel(self, metric: Metric, subject: tuple[str, ...]) -> Metric:
+        """Give the last metric that was added other names for its subject's labels."""
+        self.metrics[-1] = replace(metric, subject=subject)
+        return self.metrics[-1]
+
     def _add(
         self,
         name: str,
@@ -201,6 +206,7 @@ COST = PAIR.counter("cost_usd", "Cost in US dollars.", NANO_PER_DOLLAR, side=SID
 ATTEMPTS = PAIR.counter("upstream_requests", "Attempts sent upstream.", outcome=_labels(Outcome))
 PICKS = PAIR.counter("route_picks", "Provider chosen for an attempt.", reason=_labels(Pick))
 FALLBACKS = PAIR.counter("fallbacks", "Requests moved to the next provider or model.", error_type=FAULTS)
+FALLBACKS = PAIR.relabel(FALLBACKS, ("model", "from_provider"))
 
 # Read at scrape time, from the route table and from the supervisor.
 BREAKER_STATE = _live(
