@@ -15,6 +15,7 @@ from edgeproxy.telemetry.metrics import Pick
 
 NO_PREFERENCES = Preferences()
 PRICE_SORTS = frozenset(("price", "throughput", "latency"))
+MOST_DOLLARS = 10**12
 _WIDER = {"fp4": {"fp4", "mxfp4", "nvfp4"}, "fp8": {"fp8", "mxfp8"}}  # contract 2.2, quantizations
 
 
@@ -148,8 +149,8 @@ def _pico(value: float | str | None, units: int, path: str) -> int:
         dollars = Decimal(str(value))
     except InvalidOperation:
         raise InvalidRequest(f"`{path}` is not a number", param=path) from None
-    if not dollars.is_finite() or dollars < 0:
-        raise InvalidRequest(f"`{path}` must be zero or more", param=path)
+    if not dollars.is_finite() or not 0 <= dollars <= MOST_DOLLARS:  # 1e999999 would be an integer of a million digits
+        raise InvalidRequest(f"`{path}` must be zero or more, and no more than {MOST_DOLLARS:,}", param=path)
     return int(dollars * PICO_PER_DOLLAR / units)
 
 
