@@ -1,6 +1,6 @@
 """OpenAI chat completions: the canonical dialect. Typed views of what routing and money need; the rest stays bytes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import orjson
@@ -48,7 +48,7 @@ class Preferences(msgspec.Struct):
     ignore: list[str] | None = None
     allow_fallbacks: bool | None = None
     require_parameters: bool | None = None
-    data_collection: str | None = None
+    data_collection: Literal["allow", "deny"] | None = None
     zdr: bool | None = None
     quantizations: list[str] | None = None
     sort: str | Sort | None = None
@@ -87,6 +87,8 @@ def read_request(fields: bytes) -> ChatRequest:
         message, _, path = str(error).partition(" - at `$.")
         param = path.rstrip("`") or None
         raise InvalidRequest(f"{message} at `{param}`" if param else message, param=param) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidRequest("The request has a member that is nested too deeply or holds no sound text.") from None
 
 
 class _Details(msgspec.Struct):
@@ -112,7 +114,7 @@ def read_usage(raw: bytes | None) -> Usage | None:
         return None
     try:
         seen = _usage.decode(raw)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     before = seen.prompt_tokens_details or _Details()
     after = seen.completion_tokens_details or _Details()

@@ -1,0 +1,241 @@
+"""The OpenAI chat dialect: what is read of requests and usage, and the pieces that answers are made of."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeproxy.dialects.openai_chat import (
+    chunk_identity,
+    closing_choice,
+    error_body,
+    error_event,
+    read_request,
+    read_usage,
+    usage_event,
+    usage_json,
+)
+from edgeproxy.domain.errors import InvalidRequest, ProviderTimeout, RateLimited
+from edgeproxy.domain.money import Charge
+from edgeproxy.domain.usage import Usage
+
+CHARGE = Charge(4_800, 7_200, 12_000, 12_600)
+HEAD = chunk_identity(b"gen-1", 1_763_764_001, b"author/slug", b"Acme")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        (b'{"model":7}', "model"),
+        (b'{"stream":"yes"}', "stream"),
+        (b'{"max_tokens":0}', "max_tokens"),
+        (b'{"max_tokens":"5"}', "max_tokens"),
+        (b'{"max_tokens":1.5}', "max_tokens"),
+        (b'{"max_tokens":4294967296}', "max_tokens"),
+        (b'{"n":0}', "n"),
+        (b'{"n":129}', "n"),
+        (b'{"models":"a"}', "models"),
+        (b'{"models":[1]}', "models[0]"),
+        (b'{"provider":[]}', "provider"),
+        (b'{"provider":{"order":"a"}}', "provider.order"),
+        (b'{"provider":{"only":[1]}}', "provider.only[0]"),
+        (b'{"provider":{"zdr":1}}', "provider.zdr"),
+        (b'{"provider":{"data_collection":"denied"}}', "provider.data_collection"),
+        (b'{"provider":{"max_price":{"prompt":true}}}', "provider.max_price.prompt"),
+        (b'{"stream_options":{"include_usage":"yes"}}', "stream_options.include_usage"),
+        (b'{"session_id":"%b"}' % (b"x" * 257), "session_id"),
+    ],
+)
+def test_a_wrong_value_names_its_path(fields: bytes, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_request(fields)
+    assert caught.value.param == param
+    assert param in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b'{"max_tokens":1e400}',
+        b'{"max_tokens":%b}' % (b"9" * 5_000),
+        b'{"provider":{"x":%b1%b}}' % (b"[" * 1_000, b"]" * 1_000),
+        b'{"user":"\\ud800"}',
+    ],
+)
+def test_whatever_cannot_be_read_is_the_caller_s_fault(fields: bytes) -> None:
+    try:
+        read_request(fields)
+    except InvalidRequest as error:
+        assert len(error.message) < 1_000
+
+
+def test_null_is_as_good_as_absent() -> None:
+    asked = read_request(b'{"stream":null,"max_tokens":null,"provider":null,"n":null}')
+    assert (asked.stream, asked.output_limit, asked.wants_usage) == (None, None, False)
+
+
+def test_the_newer_name_of_the_output_limit_wins() -> None:
+    assert read_request(b'{"max_tokens":5,"max_completion_tokens":7}').output_limit == 7
+
+
+# --- usage ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "usage"),
+    [
+        (b'{"prompt_tokens":10,"completion_tokens":5}', Usage(10, 5)),
+        (b'{"prompt_tokens":10}', Usage(10, 0)),
+        (
+            b'{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":3},'
+            b'"completion_tokens_details":{"reasoning_tokens":2}}',
+            Usage(10, 5, 4, 3, 2),
+        ),
+        (b'{"prompt_tokens":10,"completion_tokens":5,"prompt_cache_hit_tokens":6}', Usage(10, 5, 6)),
+        (
+            b'{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,'
+            b'"completion_tokens_details":{"reasoning_tokens":null}}',
+            Usage(10, 5),
+        ),
+    ],
+)
+def test_the_provider_s_counts_are_read(raw: bytes, usage: Usage) -> None:
+    assert read_usage(raw) == usage
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"prompt_tokens":-1}',
+        b'{"prompt_tokens":1.5}',
+        b'{"prompt_tokens":"7"}',
+        b'{"prompt_tokens":9223372036854775808}',
+        b'{"prompt_tokens":1e400}',
+        b'{"prompt_tokens":NaN}',
+        b'{"prompt_tokens":1,"completion_tokens":-5}',
+        b'{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":2}}',
+        b'{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":3}}',
+        b'{"prompt_tokens":1,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":2}}',
+        b'{"prompt_tokens":1,"x":%b1%b}' % (b"[" * 5_000, b"]" * 5_000),
+    ],
+)
+def test_counts_that_make_no_sense_are_none(raw: bytes | None) -> None:
+    assert read_usage(raw) is None
+
+
+def test_the_client_s_usage_object_has_what_its_sdks_require() -> None:
+    shown = orjson.loads(usage_json(Usage(12, 4, 2, 1, 3), CHARGE, b'{"prompt_tokens":12,"completion_tokens":4}'))
+    assert shown == {
+        "prompt_tokens": 12,
+        "completion_tokens": 4,
+        "total_tokens": 16,
+        "cost": 0.0000126,
+        "is_byok": False,
+        "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+        "cost_details": {
+            "upstream_inference_cost": None,
+            "upstream_inference_prompt_cost": 0.0000048,
+            "upstream_inference_completions_cost": 0.0000072,
+            "platform_fee": 0.0000006,
+        },
+    }
+
+
+def test_the_provider_s_other_details_stay_and_its_own_cost_does_not() -> None:
+    raw = b'{"prompt_tokens":1,"cost":99,"is_byok":true,"prompt_tokens_details":{"audio_tokens":7,"image_tokens":null},"x":1}'
+    shown = orjson.loads(usage_json(Usage(1, 0), CHARGE, raw))
+    assert (shown["cost"], shown["is_byok"], shown["x"]) == (0.0000126, False, 1)
+    assert shown["prompt_tokens_details"] == {"audio_tokens": 7, "cached_tokens": 0, "cache_write_tokens": 0}
+
+
+def test_an_unknown_price_is_null_and_not_zero() -> None:
+    shown = orjson.loads(usage_json(Usage(1, 1), None, None))
+    assert (shown["cost"], shown["cost_details"]) == (None, None)
+
+
+def test_an_estimate_says_so_and_keeps_nothing_of_what_was_wrong() -> None:
+    shown = orjson.loads(usage_json(Usage(1, 1, is_estimated=True), CHARGE, b'{"prompt_tokens":-1,"x":1}'))
+    assert shown["is_estimated"] is True
+    assert "x" not in shown
+
+
+numbers = st.sampled_from(["0", "7", "-3", "1e400", "1e5", "2.5", "9223372036854775808", "99999999999999999999999"])
+odd = st.one_of(
+    numbers,
+    st.sampled_from(["null", "true", '"x"', '"\\ud800"', '"\\u0000"', "[]", "{}", '{"cached_tokens":1}', "[" * 900 + "]" * 900]),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "cost", "x"]), odd))
+def test_no_usage_object_of_a_provider_breaks_a_call(members: dict[str, str]) -> None:
+    raw = ("{" + ",".join(f'"{name}":{value}' for name, value in members.items()) + "}").encode()
+    usage = read_usage(raw) or Usage(1, 1, is_estimated=True)
+    assert orjson.loads(usage_json(usage, CHARGE, raw))["prompt_tokens"] == usage.prompt
+
+
+# --- pieces of answers ---------------------------------------------------------------------------------------------
+
+
+def parsed(event: bytes) -> dict[str, object]:
+    assert event.startswith(b"data: ")
+    assert event.endswith(b"\n\n")
+    assert event.count(b"\n") == 2
+    value = orjson.loads(event[6:])
+    assert isinstance(value, dict)
+    return value
+
+
+def test_the_usage_chunk_of_openai_has_no_choices() -> None:
+    seen = parsed(usage_event(HEAD, b"[]", b'{"prompt_tokens":1}'))
+    assert (seen["choices"], seen["usage"], seen["id"]) == ([], {"prompt_tokens": 1}, "gen-1")
+
+
+def test_the_usage_chunk_of_openrouter_repeats_the_finish_reason_in_one_choice() -> None:
+    seen = parsed(usage_event(HEAD, closing_choice(b'"stop"', b'"end_turn"'), b"{}"))
+    assert seen["choices"] == [
+        {
+            "index": 0,
+            "delta": {"role": "assistant", "content": ""},
+            "finish_reason": "stop",
+            "native_finish_reason": "end_turn",
+            "logprobs": None,
+        }
+    ]
+
+
+def test_all_chunks_have_what_the_sdks_require() -> None:
+    seen = parsed(usage_event(HEAD, b"[]", b"{}"))
+    assert {"id", "object", "created", "model", "choices"} <= seen.keys()
+    assert (seen["object"], seen["created"], seen["provider"]) == ("chat.completion.chunk", 1_763_764_001, "Acme")
+
+
+def test_an_error_event_has_an_integer_code_and_an_error_type() -> None:
+    seen = parsed(error_event(HEAD, ProviderTimeout("Provider fell\nsilent", metadata={"provider_name": "Acme"})))
+    assert seen["error"] == {
+        "code": 504,
+        "message": "Provider fell\nsilent",
+        "metadata": {"error_type": "timeout", "provider_name": "Acme"},
+    }
+    assert seen["choices"] == [
+        {"index": 0, "delta": {"content": ""}, "finish_reason": "error", "native_finish_reason": None}
+    ]
+
+
+def test_an_error_body_speaks_to_both_families_of_sdks() -> None:
+    shown = orjson.loads(error_body(RateLimited("slow", param="model", availability={"code": "x"})))
+    assert shown == {
+        "error": {
+            "code": 429,
+            "message": "slow",
+            "type": "rate_limit_error",
+            "param": "model",
+            "metadata": {"error_type": "rate_limit_exceeded"},
+            "availability": {"code": "x"},
+        }
+    }
