@@ -84,14 +84,7 @@ def cpu_ns(pid: int) -> int:
 
 def rss_bytes(pid: int) -> int:
     """Proportional resident memory of the tree: shared pages are counted once."""
-    total = 0
-    for member in tree(pid):
-        try:
-            text = Path(f"/proc/{member}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
-    return total
+    return sum(_pss_bytes(member) for member in tree(pid))
 
 
 def machine_busy_ns() -> int:
@@ -123,3 +116,13 @@ def _process_ns(pid: int) -> int:
             continue
     own, waited_for = (int(fields[11]) + int(fields[12])) * TICK_NS, (int(fields[13]) + int(fields[14])) * TICK_NS
     return (exact if own - exact < 2 * TICK_NS else own) + waited_for
+
+
+def _pss_bytes(pid: int) -> int:
+    """A process that may not be looked into (PR_SET_DUMPABLE) tells only root; else its plain resident size has to do."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        fields = _stat(pid)
+        return int(fields[21]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+    return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))

@@ -37,9 +37,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=20, help="of each stream")
     parser.add_argument("--interval-ms", type=float, default=50.0, help="between events, and until the first")
     parser.add_argument(
-        "--max-first-ms", type=float, default=150.0, help="p99 until the first event, upstream's wait included"
+        "--max-first-ms", type=float, default=250.0, help="p99 until the first event, upstream's wait included"
     )
-    parser.add_argument("--max-between-ms", type=float, default=150.0, help="p99 between events, the same")
+    parser.add_argument("--max-between-ms", type=float, default=200.0, help="p99 between events, the same")
     parser.add_argument("--max-scrape-ms", type=float, default=1000.0, help="of the slowest scrape")
     return parser.parse_args()
 
