@@ -184,6 +184,8 @@ cdef class UpstreamConnection:
         self.is_headed = False
 
     def on_header(self, bytes name, bytes value):
+        if self.is_finished:
+            return  # of a second reply
         self.header_count += 1
         self.header_bytes += len(name) + len(value)
         if (len(name) + len(value) > MAX_HEADER_BYTES or self.header_count > MAX_HEADERS
@@ -194,6 +196,8 @@ cdef class UpstreamConnection:
             self.headers[key] = value
 
     def on_headers_complete(self):
+        if self.is_finished:
+            return
         self.status = self.parser.get_status_code()
         if 100 <= self.status < 200:
             self.interim += 1
@@ -210,14 +214,16 @@ cdef class UpstreamConnection:
             self.relay.on_head(self.status, self.headers, monotonic())
 
     def on_body(self, bytes chunk):
+        if self.is_finished:
+            return
         if self.relay is not None:
             self.relay.on_body(chunk, monotonic())
         elif chunk.strip():
             self.is_dirty = True  # data after the terminal event
 
     def on_message_complete(self):
-        if not self.is_headed:
-            return  # an interim reply
+        if self.is_finished or not self.is_headed:
+            return  # a second reply, or an interim one
         self.is_finished = True
         self.is_kept_alive = self.parser.should_keep_alive()  # llhttp knows it only during this callback
         if self.relay is not None:

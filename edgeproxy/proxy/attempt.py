@@ -3,6 +3,7 @@
 import time
 
 from edgeproxy._core.relay import RESULTS, Relay
+from edgeproxy._core.spans import SpanError, scan
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
@@ -102,9 +103,18 @@ def _judge_body(call: Call, route: Route, relay: Relay) -> Verdict | None:
     """A 200 with JSON may still hold an error, or no answer at all."""
     assert call.scanner is not None
     body = relay.body
-    if not call.scanner.read_body(body):
-        return judge_break("bad_response", route.provider.name)
+    is_object = call.scanner.read_body(body)
     if call.scanner.error is not None:
         secret = route.lane.secret.reveal() if route.lane.secret else ""
         return judge_answer(200, relay.headers, call.scanner.error, route.provider.name, secret, time.time())
+    if not is_object or not _has_choices(body):
+        return judge_break("bad_response", route.provider.name)
     return None
+
+
+def _has_choices(body: bytes) -> bool:
+    try:
+        choices = scan(body).value("choices")
+    except SpanError:
+        return False
+    return choices is not None and choices[:1] == b"[" and bool(choices[1:-1].strip())

@@ -5,18 +5,15 @@ Runs in a task of its own, so asyncio's own timeouts are at home here.
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.providers.openai import Origin
-
-Address = tuple[socket.AddressFamily, tuple[str, int]]
-Resolver = Callable[[str, int], Awaitable[list[Address]]]
+from edgeproxy.proxy.resolve import Address, Resolver
 
 STAGGER_S = 0.25  # Happy Eyeballs, RFC 8305 section 5
 FRESH_S = 10.0  # a resolved name is used this long
@@ -31,23 +28,10 @@ class DialError(Exception):
         self.reason = reason
 
 
-async def resolve(host: str, port: int) -> list[Address]:
-    """The system's resolver. A literal address needs none."""
-    try:
-        literal = ip_address(host)
-    except ValueError:
-        pass
-    else:
-        return [(socket.AF_INET6 if literal.version == 6 else socket.AF_INET, (host, port))]
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [(family, (str(place[0]), port)) for family, _, _, _, place in found]
-
-
 class Dialer:
     """Dials one origin. `resolver` is a parameter so that tests can have a DNS of their own."""
 
-    def __init__(self, origin: Origin, resolver: Resolver = resolve) -> None:
+    def __init__(self, origin: Origin, resolver: Resolver) -> None:
         self._origin = origin
         self._resolver = resolver
         self._context = _tls_context(origin) if origin.is_tls else None
@@ -135,13 +119,29 @@ async def _connect_one(address: Address, limit_s: float) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, place), limit_s)
+        await asyncio.wait_for(_connected(sock, place), limit_s)
         if sock.getsockname() == sock.getpeername():  # a TCP self-connect on a dead loopback port
             raise OSError(errno.ECONNREFUSED, "connected to itself")
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def _connected(sock: socket.socket, place: tuple[str, int]) -> None:
+    """Like the loop's `sock_connect`, which in uvloop looks up even an address that is one already."""
+    result = sock.connect_ex(place)
+    if result == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        writable = asyncio.Event()
+        loop.add_writer(sock.fileno(), writable.set)
+        try:
+            await writable.wait()
+        finally:
+            loop.remove_writer(sock.fileno())
+        result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if result:
+        raise OSError(result, os.strerror(result))
 
 
 def _discard(task: "asyncio.Task[socket.socket]") -> None:

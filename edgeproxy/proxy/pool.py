@@ -6,7 +6,8 @@ from collections import deque
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.providers.openai import Origin
-from edgeproxy.proxy.dial import Dialer, Resolver, resolve
+from edgeproxy.proxy.dial import Dialer
+from edgeproxy.proxy.resolve import Resolver, SystemResolver
 
 MAX_IDLE = 512
 MAX_IDLE_S = 50.0  # below the 60 to 75 s after which servers usually close
@@ -16,7 +17,7 @@ MAX_TAIL_S = 1.0  # for the last bytes of a reply whose terminal event has been 
 class Pool:
     """Connections of one origin. The newest idle one is used first, so that the others can grow old and go."""
 
-    def __init__(self, origin: Origin, resolver: Resolver = resolve) -> None:
+    def __init__(self, origin: Origin, resolver: Resolver) -> None:
         self.dialer = Dialer(origin, resolver)
         self._idle: deque[UpstreamConnection] = deque()
         self._tailing: set[UpstreamConnection] = set()
@@ -92,8 +93,8 @@ class Pool:
 class Pools:
     """A worker's pools. They outlive reloads: a connection belongs to its origin, not to a configuration."""
 
-    def __init__(self, resolver: Resolver = resolve) -> None:
-        self._resolver = resolver
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self._resolver = resolver or SystemResolver()
         self._pools: dict[Origin, Pool] = {}
 
     def of(self, origin: Origin) -> Pool:

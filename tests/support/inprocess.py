@@ -18,10 +18,10 @@ from edgeproxy.domain.secret import Secret
 from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Snapshot, Timeouts
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.slots import SlotDirectory
-from edgeproxy.proxy.dial import Resolver, resolve
 from edgeproxy.proxy.exchange import Client
 from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools
+from edgeproxy.proxy.resolve import Resolver
 from edgeproxy.proxy.routes import ModelRoutes, RouteBook
 from edgeproxy.telemetry.layout import Directory
 from edgeproxy.telemetry.meters import Meters
@@ -136,7 +136,7 @@ def make_plane(
     snapshot: Snapshot,
     *,
     loop: asyncio.AbstractEventLoop | None = None,
-    resolver: Resolver = resolve,
+    resolver: Resolver | None = None,
     limits: Limits | None = None,
 ) -> DataPlane:
     layout = Directory(snapshot).assign(snapshot)

@@ -172,7 +172,9 @@ odd = st.one_of(
 )  # fmt: skip
 
 
-@given(st.dictionaries(st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "cost", "x"]), odd))
+@given(
+    st.dictionaries(st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "cost", "x"]), odd)
+)
 def test_no_usage_object_of_a_provider_breaks_a_call(members: dict[str, str]) -> None:
     raw = ("{" + ",".join(f'"{name}":{value}' for name, value in members.items()) + "}").encode()
     usage = read_usage(raw) or Usage(1, 1, is_estimated=True)

@@ -200,7 +200,12 @@ def test_no_fallbacks_without_an_order_means_one_attempt() -> None:
 
 @pytest.mark.parametrize(
     ("sort", "reason"),
-    [("price", Pick.PRICE), ("latency", Pick.LATENCY), ("throughput", Pick.THROUGHPUT), ({"by": "latency"}, Pick.LATENCY)],
+    [
+        ("price", Pick.PRICE),
+        ("latency", Pick.LATENCY),
+        ("throughput", Pick.THROUGHPUT),
+        ({"by": "latency"}, Pick.LATENCY),
+    ],
 )
 def test_sort(sort: object, reason: Pick) -> None:
     plan = planned(provider={"sort": sort})
