@@ -119,7 +119,7 @@ def _process_ns(pid: int) -> int:
 
 
 def _pss_bytes(pid: int) -> int:
-    """A process that may not be looked into (PR_SET_DUMPABLE) tells only root; else its plain resident size has to do."""
+    """A process that may not be looked into (PR_SET_DUMPABLE) tells only root; else its resident size has to do."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
