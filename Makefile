@@ -65,6 +65,7 @@ lock: $(STAMPS)/lock
 	bash requirements/lock.sh $(abspath $(BIN))
 
 sbom:
+	@mkdir -p build
 	$(PYTHON) deploy/sbom.py requirements/base.txt > build/sbom.cdx.json
 	@echo build/sbom.cdx.json
 
