@@ -7,8 +7,13 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 IS_CI = os.environ.get("CI") == "true"
+
+# How long an example takes says something about the machine (tracing, neighbours), nothing about the claim.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
