@@ -21,17 +21,21 @@ class Slots:
         self._free = list(range(capacity - 1, first - 1, -1))
         self._is_free = is_free
 
-    def assign(self, identities: list[str]) -> tuple[dict[str, int], list[int]]:
-        """A slot for each identity, and the slots that have a new owner."""
-        wanted = set(identities)
-        gone = [identity for identity in self._owners if identity not in wanted]
-        new = [identity for identity in dict.fromkeys(identities) if identity not in self._owners]
+    def check(self, identities: list[str]) -> None:
+        """ConfigError when there is no room for the newcomers among `identities`. Nobody moves."""
         self._recover()
+        new = set(identities) - self._owners.keys()
         if len(new) > len(self._free):
             raise ConfigError(
                 f"no room for {len(new)} more {self._name}: the shared memory was sized when the node started. "
                 "Restart the node to apply this configuration."
             )
+
+    def assign(self, identities: list[str]) -> tuple[dict[str, int], list[int]]:
+        """A slot for each identity, and the slots that have a new owner. After `check`."""
+        wanted = set(identities)
+        gone = [identity for identity in self._owners if identity not in wanted]
+        new = [identity for identity in dict.fromkeys(identities) if identity not in self._owners]
         self._leaving += [self._owners.pop(identity) for identity in gone]
         fresh = []
         for identity in new:
@@ -56,11 +60,18 @@ class SlotDirectory:
 
     def place(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with every slot filled in; the table knows its newcomers. ConfigError when there is no room."""
-        hosts, new_hosts = self._hosts.assign([_host_of(provider) for provider in snapshot.providers])
         endpoints = [endpoint for model in snapshot.models for endpoint in model.endpoints]
-        places, new_places = self._endpoints.assign([endpoint.identity for endpoint in endpoints])
-        lanes, new_lanes = self._lanes.assign([lane.identity for endpoint in endpoints for lane in endpoint.lanes])
-        pools, _ = self._pools.assign([model.id for model in snapshot.models])
+        wanted = (
+            (self._hosts, [_host_of(provider) for provider in snapshot.providers]),
+            (self._endpoints, [endpoint.identity for endpoint in endpoints]),
+            (self._lanes, [lane.identity for endpoint in endpoints for lane in endpoint.lanes]),
+            (self._pools, [model.id for model in snapshot.models]),
+        )
+        for slots, identities in wanted:  # all of them first: a refusal must not move anybody
+            slots.check(identities)
+        (hosts, new_hosts), (places, new_places), (lanes, new_lanes), (pools, _) = (
+            slots.assign(identities) for slots, identities in wanted
+        )
         for host in new_hosts:
             self._table.release_host(host)
         for place in new_places:
