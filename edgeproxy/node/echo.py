@@ -70,5 +70,6 @@ def _last_text(messages: list[Any]) -> str:
     """The text of the last message, whatever shape its content has."""
     content = messages[-1].get("content") if messages and isinstance(messages[-1], dict) else ""
     if isinstance(content, list):
-        return " ".join(part.get("text", "") for part in content if isinstance(part, dict))
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return " ".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""
