@@ -34,13 +34,13 @@ cdef enum:
 cdef class Relay:
     # the client's side; lives as long as the call
     cdef object client            # transport; None once the client is gone
-    cdef object owner             # committed(now) at the commit point, woken() when `result` is set
+    cdef int client_fd            # for `direct.put`; -1: by the transport
+    cdef object owner             # committed(now), woken() when `result` is set, early_head() for a reply without a provider
     cdef readonly bint is_stream
     cdef bint is_chunked          # HTTP/1.1 framing; an HTTP/1.0 reply ends with the connection
     cdef bint wants_comments
     cdef readonly bint is_open    # the reply's head is on its way to the client
     cdef readonly bint is_paused  # the client's buffer is full
-    cdef bytes early_head         # opens the reply when no provider has answered yet
     cdef double client_at         # last write to the client
     cdef double slow_reader_s
     cdef Py_ssize_t stuck_size    # of the client's buffer when it last moved
@@ -52,6 +52,7 @@ cdef class Relay:
     cdef bytes head               # opens the reply to the client
     cdef int phase
     cdef readonly int result
+    cdef bint is_overrun          # data came after the terminal event
     cdef readonly bint is_committed
     cdef bint is_told             # `woken` has been called for this result
     cdef readonly int status

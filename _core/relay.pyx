@@ -7,11 +7,11 @@ How the attempt ended is left in `result`; `owner.woken()` is called once per at
 """
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
 from edgeproxy._core.buffer cimport Buffer
 from edgeproxy._core.clock cimport monotonic
+from edgeproxy._core.direct cimport direct_fd, put, put_bytes
 from edgeproxy._core.sse cimport ChatScanner
 
 RESULTS = (
@@ -25,12 +25,31 @@ cdef Py_ssize_t JSON_BODY_LIMIT = 1024 * 1024
 cdef Py_ssize_t ANSWER_LIMIT = 64 * 1024 * 1024
 
 
+cdef enum:
+    SIZE_LINE = 20
+
+
+cdef inline int size_line_of(Py_ssize_t size, char *line) noexcept nogil:
+    """A chunk's size in hexadecimal and its line end (RFC 9112 section 7.1); how many bytes that is."""
+    cdef int digits = 1, at
+    cdef Py_ssize_t rest = size >> 4
+    while rest:
+        digits += 1
+        rest >>= 4
+    for at in range(digits - 1, -1, -1):
+        line[at] = b"0123456789abcdef"[size & 15]
+        size >>= 4
+    line[digits] = 13
+    line[digits + 1] = 10
+    return digits + 2
+
+
 @cython.final
 cdef class Relay:
-    def __cinit__(self, client, owner, wheel, bytes early_head, *, bint is_stream, bint is_chunked,
-                  bint wants_comments, double slow_reader_s=120.0):
+    def __cinit__(self, client, owner, wheel, *, bint is_stream, bint is_chunked, bint wants_comments,
+                  double slow_reader_s=120.0):
         self.client = client
-        self.early_head = early_head
+        self.client_fd = direct_fd(client)
         self.owner = owner
         self.wheel = wheel
         self.is_stream = is_stream
@@ -50,7 +69,7 @@ cdef class Relay:
         self.head = head
         self.phase = WAITING
         self.result = NONE
-        self.is_committed = self.is_told = False
+        self.is_committed = self.is_told = self.is_overrun = False
         self.status = 0
         self.headers = {}
         self.collected = None
@@ -98,6 +117,8 @@ cdef class Relay:
     cdef int on_body(self, bytes chunk, double now) except -1:
         if self.phase == STREAMING:
             return self.read_stream(chunk, now)
+        if self.phase == OVER and self.result == DONE and chunk.strip():
+            self.is_overrun = True
         if self.phase == COLLECTING:
             self.collected.append(chunk)
             self.collected_size += len(chunk)
@@ -173,25 +194,26 @@ cdef class Relay:
 
     cdef int write_events(self, double now) except -1:
         cdef Buffer *out = &self.scanner.out
-        cdef char size_line[20]
+        cdef char size_line[SIZE_LINE]
         cdef int width
-        cdef bytes data
+        cdef char *data = out.data
+        cdef Py_ssize_t size = out.size
         if self.client is None:
             self.scanner.clear_out()
             return 0
-        if self.is_chunked:  # the frame goes into the rooms around the events: one copy in all
-            width = snprintf(size_line, sizeof(size_line), b"%zx\r\n", <size_t>out.size)
-            memcpy(out.data - width, size_line, width)
-            memcpy(out.data + out.size, b"\r\n", 2)
-            data = PyBytes_FromStringAndSize(out.data - width, out.size + width + 2)
-        else:
-            data = PyBytes_FromStringAndSize(out.data, out.size)
-        self.scanner.clear_out()
-        if not self.is_open:
-            self.is_open = True
-            data = self.head + data
+        if self.is_chunked:  # the frame goes into the rooms around the events: nothing is copied
+            width = size_line_of(size, size_line)
+            data -= width
+            memcpy(data, size_line, width)
+            memcpy(out.data + size, b"\r\n", 2)
+            size += width + 2
         self.client_at = now
-        self.client.write(data)
+        if self.is_open:
+            put(self.client, self.client_fd, data, size)
+        else:
+            self.is_open = True
+            put_bytes(self.client, self.client_fd, self.head + PyBytes_FromStringAndSize(data, size))
+        self.scanner.clear_out()
         return 0
 
     cdef bytes framed(self, bytes data):
@@ -206,7 +228,7 @@ cdef class Relay:
             self.is_open = True
             out = self.head + out
         self.client_at = monotonic()
-        self.client.write(out)
+        put_bytes(self.client, self.client_fd, out)
 
     def close(self, bytes tail):
         """Send `tail` (the events that end the reply) and the end of the body."""
@@ -218,12 +240,12 @@ cdef class Relay:
         if not self.is_open:
             self.is_open = True
             out = self.head + out
-        self.client.write(out)
+        put_bytes(self.client, self.client_fd, out)
 
     def comment(self):
         """Say that we are still here, or probe whether the client is. Before the first event it spends the status."""
         if not self.is_open:
-            self.head = self.early_head
+            self.head = self.owner.early_head()
         self.write(COMMENT)
 
     # --- from the client's side --------------------------------------------------------------------------------

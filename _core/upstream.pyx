@@ -6,6 +6,7 @@ where neither Content-Length nor chunked framing says otherwise.
 cimport cython
 
 from edgeproxy._core.clock cimport monotonic
+from edgeproxy._core.direct cimport direct_fd, put_bytes
 from edgeproxy._core.relay cimport JSON_REPLY, PROTOCOL, RESET, STALE, STATUS, TRUNCATED, Relay
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -36,7 +37,7 @@ cdef class UpstreamConnection:
         self.reset_message()
         self.interim = 0
         if len(body) < 65536:
-            self.transport.write(head + body)
+            put_bytes(self.transport, self.fd, head + body)
         else:
             self.transport.writelines((head, body))
 
@@ -104,6 +105,7 @@ cdef class UpstreamConnection:
 
     def connection_made(self, transport):
         self.transport = transport
+        self.fd = direct_fd(transport)
         self.pool.opened(self)
 
     def data_received(self, bytes data):
@@ -133,7 +135,7 @@ cdef class UpstreamConnection:
         """Keep the connection only after a reply that was taken whole."""
         if relay.result > STATUS and relay.result != JSON_REPLY:
             self.is_dirty = True
-        elif relay.scanner is not None and relay.scanner.saw_data_after_done:
+        elif relay.is_overrun or (relay.scanner is not None and relay.scanner.saw_data_after_done):
             self.is_dirty = True
         self.part()
 

@@ -1,4 +1,4 @@
-from typing import Protocol, Self, final
+from typing import Any, Protocol, Self, final
 
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.wheel import Wheel
@@ -9,10 +9,13 @@ COMMENT: bytes
 class _Client(Protocol):
     def write(self, data: bytes) -> None: ...
     def get_write_buffer_size(self) -> int: ...
+    def is_closing(self) -> bool: ...
+    def get_extra_info(self, name: str) -> Any: ...
 
 class _Owner(Protocol):
     def committed(self, now: float) -> None: ...
     def woken(self) -> None: ...
+    def early_head(self) -> bytes: ...
 
 class _Upstream(Protocol):
     def pause_reading(self) -> None: ...
@@ -26,7 +29,6 @@ class Relay:
         client: _Client,
         owner: _Owner,
         wheel: Wheel,
-        early_head: bytes,
         *,
         is_stream: bool,
         is_chunked: bool,

@@ -141,6 +141,9 @@ class AiohttpExchange:
             self.keeps_alive = False
             raise errors.PayloadTooLarge(f"The body is over the limit of {self._limits.body_bytes:,} bytes.")
 
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
     def probe(self) -> None:
         """Put a harmless byte on the wire, so that a client that is gone says so."""
         if self.is_http11:

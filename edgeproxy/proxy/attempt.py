@@ -7,11 +7,11 @@ from edgeproxy._core.spans import SpanError, scan
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
-from edgeproxy.proxy.answer import stream_head
 from edgeproxy.proxy.call import CLIENT_LEFT, Call, ClientGone
 from edgeproxy.proxy.decode import upstream_body
 from edgeproxy.proxy.dial import DialError
 from edgeproxy.proxy.drive import Signal, foreign
+from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.judge import Verdict, judge_answer, judge_break, judge_dial
 from edgeproxy.proxy.routes import Route
 
@@ -48,7 +48,7 @@ async def _exchange(call: Call, route: Route, connection: UpstreamConnection) ->
     relay.begin(
         connection,
         call.scanner,
-        stream_head(call, route.provider.name) if asked.is_stream else b"",
+        stream_head(call.exchange, call.generation, call.attempts, route.provider.name) if asked.is_stream else b"",
         now=now,
         send_s=limits.send_s + len(body) / MIB,
         first_s=_first_limit(limits, asked.is_stream),

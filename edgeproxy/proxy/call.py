@@ -21,6 +21,7 @@ from edgeproxy.domain.usage import Usage
 from edgeproxy.proxy.decode import BYTES_PER_TOKEN, Asked
 from edgeproxy.proxy.drive import Drive, Signal
 from edgeproxy.proxy.exchange import Exchange
+from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Outcome, Phase
@@ -98,6 +99,9 @@ class Call:
 
     def woken(self) -> None:
         self.ended.set(None)
+
+    def early_head(self) -> bytes:
+        return stream_head(self.exchange, self.generation, 0, None)
 
     # --- told by the door --------------------------------------------------------------------------------------
 

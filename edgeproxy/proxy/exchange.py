@@ -1,11 +1,13 @@
 """What a door hands to the pipeline: one request, and the connection that its answer goes out on."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class ClientTransport(Protocol):
     def write(self, data: bytes) -> None: ...
     def get_write_buffer_size(self) -> int: ...
+    def is_closing(self) -> bool: ...
+    def get_extra_info(self, name: str) -> Any: ...
     def abort(self) -> None: ...
 
 
@@ -35,6 +37,9 @@ class Exchange(Protocol):
 
     async def read_body(self) -> bytes:
         """Wait for the body, within its limits of size and time. Runs in a task of its own."""
+
+    def write(self, data: bytes) -> None:
+        """A whole answer, head and body."""
 
     def probe(self) -> None:
         """Put a harmless byte on the wire, so that a client that is gone says so."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from edgeproxy._core.relay import Relay
 from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest
 from edgeproxy.domain.money import PICO_PER_NANO, PPM
-from edgeproxy.proxy.answer import stream_head, write_error
+from edgeproxy.proxy.answer import write_error
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.call import Call, ClientGone
 from edgeproxy.proxy.decode import decode
@@ -93,7 +93,6 @@ def open_relay(call: Call) -> None:
         exchange.transport,
         call,
         call.plane.wheel,
-        stream_head(call, None) if asked.is_stream else b"",
         is_stream=asked.is_stream,
         is_chunked=exchange.is_http11,
         wants_comments=key.keepalive_comments,

@@ -3,8 +3,9 @@
 from edgeproxy._core.spans import SpanError, scan
 from edgeproxy.dialects.openai_chat import closing_choice, usage_event, usage_json
 from edgeproxy.domain.money import NANO_PER_DOLLAR
-from edgeproxy.proxy.answer import Headers, write_json
+from edgeproxy.proxy.answer import write_json
 from edgeproxy.proxy.call import Call, Served
+from edgeproxy.proxy.heads import Headers
 from edgeproxy.telemetry.metrics import Outcome
 
 DONE = b"data: [DONE]\n\n"
