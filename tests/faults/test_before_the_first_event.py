@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from support.checks import (
@@ -15,7 +16,7 @@ from support.checks import (
     settled_once,
 )
 from support.replies import chat, chunked, completion, json_body, role, stream_head
-from support.scripted import Deaf, Fin, ReadRequest, Rst, Script, Send, Serve, black_hole
+from support.scripted import Deaf, Fin, ReadRequest, Rst, Script, Send, Serve, Step, black_hole
 from support.stage import Lot, Site
 
 
@@ -122,6 +123,22 @@ async def test_a_request_that_was_sent_may_have_been_served_twice(lot: Lot, endi
         await lot.chat()
     metrics = await lot.edge.metrics()
     assert metrics.value("edgeproxy_possible_duplicates_total", provider=lot.a.name) == 1
+
+
+SERVER_TOOLS = [
+    {"tools": [{"type": "openrouter:web_search"}]},
+    {"plugins": [{"id": "web"}]},
+    {"web_search_options": {}},
+]
+
+
+@pytest.mark.parametrize("asked", SERVER_TOOLS, ids=lambda asked: next(iter(asked)))
+@pytest.mark.parametrize("ending", [Rst(), Fin()], ids=["U05", "U06"])
+async def test_what_may_have_had_effects_is_not_sent_twice(lot: Lot, ending: Step, asked: dict[str, Any]) -> None:
+    """Tools that the provider runs may have been run: no second provider."""
+    async with lot.a.plays([ReadRequest(), ending]), lot.b.plays([chat()]) as b:
+        is_typed_error(await lot.chat(**asked), 502, "provider_unavailable")
+        assert b.peers == []
 
 
 async def test_u01_a_request_that_was_never_sent_cannot_have_been_served_twice(lot: Lot) -> None:

@@ -340,10 +340,10 @@ class ScriptedUpstream:
             raise self.faults[0]
 
     async def close(self) -> None:
-        self.sock.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.sock.close()  # not before the loop has forgotten it
         for peer in self.peers:
             peer.close()
         await asyncio.sleep(0)
