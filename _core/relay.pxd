@@ -68,6 +68,7 @@ cdef class Relay:
     cdef readonly double first_event_at
     cdef readonly double last_event_at
     cdef double heard_at          # last data event or comment
+    cdef double data_at           # last data event; as `heard_at` it moves on while the client makes us pause
     cdef double send_until
     cdef double first_until
     cdef double whole_until

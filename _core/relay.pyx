@@ -74,7 +74,7 @@ cdef class Relay:
         self.headers = {}
         self.collected = None
         self.comments_seen = self.events_seen = 0
-        self.sent_at = self.heard_at = now
+        self.sent_at = self.heard_at = self.data_at = now
         self.first_byte_at = self.first_event_at = self.last_event_at = 0.0
         self.send_until = now + send_s
         self.first_until = now + first_s
@@ -131,7 +131,7 @@ cdef class Relay:
         scanner.feed_raw(chunk, len(chunk))
         if scanner.data_events != self.events_seen:
             self.events_seen = scanner.data_events
-            self.last_event_at = self.heard_at = now
+            self.last_event_at = self.heard_at = self.data_at = now
         elif scanner.comments != self.comments_seen:
             self.comments_seen = scanner.comments
             self.heard_at = now
@@ -260,7 +260,7 @@ cdef class Relay:
 
     def resume(self):
         self.is_paused = False
-        self.heard_at = monotonic()
+        self.heard_at = self.data_at = monotonic()
         if self.upstream is not None and self.phase != OVER:
             self.upstream.resume_reading()
 
@@ -283,7 +283,7 @@ cdef class Relay:
             at = min(at, self.stuck_at + self.slow_reader_s)
         elif self.is_committed:
             at = min(at, self.heard_at + self.stall_s)
-            at = min(at, max(self.last_event_at, self.first_event_at) + self.comments_s)
+            at = min(at, self.data_at + self.comments_s)
         else:
             at = min(at, self.first_until)
             if self.phase == WAITING and self.send_until > now:
@@ -299,7 +299,7 @@ cdef class Relay:
         if self.is_paused:
             self.check_reader(now)
         elif self.is_committed:
-            if now >= self.heard_at + self.stall_s or now >= self.last_event_at + self.comments_s:
+            if now >= self.heard_at + self.stall_s or now >= self.data_at + self.comments_s:
                 self.conclude(STALL)
         elif now >= self.first_until:
             self.conclude(FIRST_EVENT)

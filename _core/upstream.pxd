@@ -17,6 +17,7 @@ cdef class UpstreamConnection:
     cdef int interim              # 1xx replies before this one
     cdef int header_count
     cdef Py_ssize_t header_bytes
+    cdef Py_ssize_t unheaded      # bytes that have arrived without an end of the head
     cdef bint is_started          # a byte of the reply has arrived
     cdef bint is_headed           # its head is complete
     cdef bint is_framed           # Content-Length or chunked: an EOF before the end is a fault

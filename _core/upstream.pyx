@@ -15,6 +15,7 @@ cdef int MAX_INTERIM = 10
 cdef int MAX_HEADERS = 128
 cdef Py_ssize_t MAX_HEADER_BYTES = 8 * 1024     # one line
 cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024
+cdef Py_ssize_t MAX_UNHEADED_BYTES = 128 * 1024  # before the head ends: llhttp would collect one line without end
 # What anybody reads of a reply's head; everything else stays behind (Set-Cookie, Server, Via, …).
 cdef frozenset READ = frozenset((
     b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"connection",
@@ -67,7 +68,7 @@ cdef class UpstreamConnection:
     cdef int reset_message(self) except -1:
         self.headers = {}
         self.status = self.header_count = 0
-        self.header_bytes = 0
+        self.header_bytes = self.unheaded = 0
         self.is_started = self.is_headed = self.is_framed = self.is_finished = False
         return 0
 
@@ -76,7 +77,8 @@ cdef class UpstreamConnection:
         self.relay = None
         if self.is_closed:
             return 0
-        if self.is_dirty or (self.is_finished and not self.is_kept_alive):
+        # A reply that overtook its request leaves the rest of the request in the way of the next one.
+        if self.is_dirty or self.pending() or (self.is_finished and not self.is_kept_alive):
             self.transport.abort()
         elif self.is_finished:
             self.is_tailing = False
@@ -121,6 +123,10 @@ cdef class UpstreamConnection:
         except (HttpParserError, HttpParserUpgrade) as error:
             self.failure_reason = type(error).__name__
             self.fault(PROTOCOL, TRUNCATED, now)
+        if not self.is_headed:
+            self.unheaded += len(data)
+            if self.unheaded > MAX_UNHEADED_BYTES:
+                self.fault(PROTOCOL, TRUNCATED, now)
         if relay is None:
             if self.is_finished or self.is_dirty:
                 self.part()
@@ -180,26 +186,21 @@ cdef class UpstreamConnection:
 
     def on_message_begin(self):
         if self.is_finished or (self.relay is None and not self.is_tailing):
-            self.is_dirty = True  # a second reply to one request
-            return
+            raise HttpParserError("a second reply to one request")
         self.headers = {}
         self.is_headed = False
 
     def on_header(self, bytes name, bytes value):
-        if self.is_finished:
-            return  # of a second reply
         self.header_count += 1
         self.header_bytes += len(name) + len(value)
         if (len(name) + len(value) > MAX_HEADER_BYTES or self.header_count > MAX_HEADERS
                 or self.header_bytes > MAX_HEAD_BYTES):
             raise HttpParserError("head of the reply is too large")
         cdef bytes key = name.lower()
-        if key in READ:
+        if key in READ and not self.is_headed:  # a trailer is no header
             self.headers[key] = value
 
     def on_headers_complete(self):
-        if self.is_finished:
-            return
         self.status = self.parser.get_status_code()
         if 100 <= self.status < 200:
             self.interim += 1
@@ -216,16 +217,14 @@ cdef class UpstreamConnection:
             self.relay.on_head(self.status, self.headers, monotonic())
 
     def on_body(self, bytes chunk):
-        if self.is_finished:
-            return
         if self.relay is not None:
             self.relay.on_body(chunk, monotonic())
         elif chunk.strip():
             self.is_dirty = True  # data after the terminal event
 
     def on_message_complete(self):
-        if self.is_finished or not self.is_headed:
-            return  # a second reply, or an interim one
+        if not self.is_headed:
+            return  # an interim reply
         self.is_finished = True
         self.is_kept_alive = self.parser.should_keep_alive()  # llhttp knows it only during this callback
         if self.relay is not None:

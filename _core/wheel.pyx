@@ -49,10 +49,14 @@ cdef class Wheel:
         return timer
 
     def advance(self, double now):
-        """Sweep every slot up to `now`; call what is due, place again what asks for a later deadline."""
+        """Sweep every slot up to `now`; call what is due, place again what asks for a later deadline.
+
+        An owner that fails loses its timer and nobody else's; the first error is raised when all have been served.
+        """
         cdef Py_ssize_t last = <Py_ssize_t>(now / self.tick_s)
         cdef list slot
         cdef Timer timer
+        first = None
         if last - self.turned > self.size:  # a pause longer than the wheel: every slot once is enough
             self.turned = last - self.size
         while self.turned < last:
@@ -62,7 +66,14 @@ cdef class Wheel:
                 continue
             self.slots[self.turned % self.size] = []
             for timer in slot:
-                self.visit(timer, now)
+                try:
+                    self.visit(timer, now)
+                except Exception as error:
+                    timer.cancel()
+                    self.armed -= 1
+                    first = first or error
+        if first is not None:
+            raise first
 
     def visit(self, Timer timer, double now):
         """One timer of a swept slot: drop it, call its owner, or place it again."""

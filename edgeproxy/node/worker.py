@@ -178,17 +178,17 @@ class Worker:
 
     def _tick(self) -> None:
         """The clockwork of the worker: deadlines, and once a second the housekeeping."""
+        self.plane.loop.call_later(TICK_S, self._tick)  # first: no error below may stop the clockwork
         now = time.monotonic()
         if self._tick_due:
             self._meters.node.loop_lag(max(0.0, now - self._tick_due))
+        self._tick_due = now + TICK_S
         self.plane.wheel.advance(now)
         self._ticks += 1
         if self._ticks % 4 == 0:
             self._access.flush()
         if self._ticks % HOUSEKEEPING_TICKS == 0:
             self._keep_house()
-        self._tick_due = now + TICK_S
-        self.plane.loop.call_later(TICK_S, self._tick)
 
     def _keep_house(self) -> None:
         self.plane.pools.sweep()

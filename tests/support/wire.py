@@ -1,0 +1,152 @@
+"""Both ends of a relay without a socket: the test feeds bytes by hand and looks at what was written."""
+
+import time
+from dataclasses import dataclass, field
+
+from support.inprocess import ClientSide
+
+from edgeproxy._core.relay import RESULTS, Relay
+from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.upstream import UpstreamConnection
+from edgeproxy._core.wheel import Wheel
+
+HEAD, EARLY = b"<head>\r\n\r\n", b"<early>\r\n\r\n"
+LIMITS = {"send_s": 10.0, "first_s": 30.0, "stall_s": 60.0, "comments_s": 180.0}
+
+
+@dataclass
+class ProviderSide:
+    """The transport of a connection to a provider."""
+
+    written: bytearray = field(default_factory=bytearray)
+    untaken: int = 0
+    is_paused: bool = False
+    is_aborted: bool = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def writelines(self, pieces: tuple[bytes, ...]) -> None:
+        self.written += b"".join(pieces)
+
+    def get_write_buffer_size(self) -> int:
+        return self.untaken
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@dataclass
+class FakePool:
+    opened_: int = 0
+    released_: list[UpstreamConnection] = field(default_factory=list)
+    tailing_: list[UpstreamConnection] = field(default_factory=list)
+    lost_: int = 0
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        self.opened_ += 1
+
+    def released(self, connection: UpstreamConnection) -> None:
+        self.released_.append(connection)
+
+    def tailing(self, connection: UpstreamConnection) -> None:
+        self.tailing_.append(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        self.lost_ += 1
+
+
+@dataclass
+class Owner:
+    commits: int = 0
+    results: list[int] = field(default_factory=list)
+    relay: Relay | None = None
+
+    def committed(self, now: float) -> None:
+        self.commits += 1
+
+    def woken(self) -> None:
+        assert self.relay is not None
+        self.results.append(self.relay.result)
+
+
+class Wire:
+    """One call on one connection, begun."""
+
+    def __init__(
+        self,
+        *,
+        is_stream: bool = True,
+        is_chunked: bool = False,
+        wants_comments: bool = False,
+        slow_reader_s: float = 120.0,
+    ) -> None:
+        self.client, self.owner, self.pool = ClientSide(), Owner(), FakePool()
+        self.wheel = Wheel(0.05)
+        self.relay = Relay(
+            self.client,
+            self.owner,
+            self.wheel,
+            EARLY,
+            is_stream=is_stream,
+            is_chunked=is_chunked,
+            wants_comments=wants_comments,
+            slow_reader_s=slow_reader_s,
+        )
+        self.owner.relay = self.relay
+        self.whole_s = 1_800.0
+        self.connect()
+
+    def connect(self) -> None:
+        """A fresh connection."""
+        self.provider = ProviderSide()
+        self.connection = UpstreamConnection(self.pool)
+        self.connection.connection_made(self.provider)  # type: ignore[arg-type]
+
+    def begin(self, **limits: float) -> "Wire":
+        """Send a request on the connection."""
+        self.scanner = ChatScanner(b"gen-1", b"author/slug", b"Acme", 1_763_764_001, native_finish=False)
+        self.now = time.monotonic()
+        settings = LIMITS | limits
+        self.relay.begin(
+            self.connection,
+            self.scanner,
+            HEAD,
+            now=self.now,
+            send_s=settings["send_s"],
+            first_s=settings["first_s"],
+            whole_until=self.now + settings.get("whole_s", self.whole_s),
+            stall_s=settings["stall_s"],
+            comments_s=settings["comments_s"],
+        )
+        self.connection.send(self.relay, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n", b"{}")
+        return self
+
+    def feed(self, *pieces: bytes) -> "Wire":
+        for piece in pieces:
+            self.connection.data_received(piece)
+        return self
+
+    def lose(self, error: Exception | None = None) -> "Wire":
+        self.connection.connection_lost(error)
+        return self
+
+    @property
+    def result(self) -> str:
+        return RESULTS[self.relay.result]
+
+    @property
+    def sent(self) -> bytes:
+        """What the client got."""
+        return bytes(self.client.written)
+
+    @property
+    def is_kept(self) -> bool:
+        """The connection may carry another call."""
+        return self.pool.released_ == [self.connection] and not self.provider.is_aborted
