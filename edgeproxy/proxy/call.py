@@ -110,10 +110,12 @@ class Call:
         if not self.is_finished:
             is_streaming = self.relay is not None and self.relay.is_committed
             self.plane.meter.disconnected(Phase.STREAMING if is_streaming else Phase.BEFORE_FIRST)
-        self.finish(CLIENT_LEFT, "client_gone")
-        self.close()
-        if self.drive is not None:
-            self.drive.throw(ClientGone())
+        try:
+            self.finish(CLIENT_LEFT, "client_gone")
+        finally:
+            self.close()
+            if self.drive is not None:
+                self.drive.throw(ClientGone())
 
     def pause(self) -> None:
         if self.relay is not None:
@@ -206,8 +208,10 @@ class Call:
                 self.plane.table.neutral(self.attempt, now)
             self.end_attempt(outcome)
         self._resolve_hold()
-        self.plane.journal.append(self._record(status, error_type, now))
-        self._count(status, now)
+        try:
+            self.plane.journal.append(self._record(status, error_type, now))
+        finally:
+            self._count(status, now)
         return True
 
     def _resolve_hold(self) -> None:

@@ -89,6 +89,8 @@ def open_relay(call: Call) -> None:
     asked, key, exchange = call.asked, call.key, call.exchange
     assert asked is not None
     assert key is not None
+    if asked.is_stream and not exchange.is_http11:
+        exchange.keeps_alive = False  # without chunks only the connection's end can end it
     call.relay = Relay(
         exchange.transport,
         call,
@@ -125,15 +127,30 @@ def start(exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> Ca
 
 def conclude(call: Call, error: BaseException | None) -> None:
     """The coroutine is over. Whatever it raised becomes the one answer that the client gets."""
-    if error is None or isinstance(error, ClientGone):
-        call.finish(200)
-    elif isinstance(error, CallError):
-        fail(call, error)
+    try:
+        if error is None or isinstance(error, ClientGone):
+            call.finish(200)
+        elif isinstance(error, CallError):
+            fail(call, error)
+        else:
+            fail_inside(call, error)
+    except Exception as raised:
+        fail_inside(call, raised)
+    finally:
+        call.close()
+    if error is not None:
+        error.__traceback__ = None  # its frames hold the call, and the call's verdicts hold it
+
+
+def fail_inside(call: Call, error: BaseException) -> None:
+    """Our own bug, or a port that failed. Once the call is finished no answer can be right: the connection goes."""
+    log.error("call %s failed inside the gateway", call.generation, exc_info=error)
+    call.plane.meters.node.internal_error()
+    if call.is_finished:
+        call.exchange.keeps_alive = False
+        call.exchange.transport.abort()
     else:
-        log.error("call %s failed inside the gateway", call.generation, exc_info=error)
-        call.plane.meters.node.internal_error()
         fail(call, InternalError("Internal error. It has been logged.", metadata={"request_id": call.generation}))
-    call.close()
 
 
 def fail(call: Call, error: CallError) -> None:
@@ -142,8 +159,6 @@ def fail(call: Call, error: CallError) -> None:
     if relay is None:
         count_refusal(call, error)
     if call.finish(error.status, error.error_type, Outcome.ERROR):
-        if relay is not None and relay.is_open:
-            call.exchange.keeps_alive = call.exchange.keeps_alive and call.exchange.is_http11
         write_error(call, error)
 
 

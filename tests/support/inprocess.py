@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from edgeproxy.domain.secret import Secret
 from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Snapshot, Timeouts
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.slots import SlotDirectory
-from edgeproxy.proxy.exchange import Client
+from edgeproxy.proxy.exchange import Client, ClientTransport
 from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools
 from edgeproxy.proxy.resolve import Resolver
@@ -110,13 +110,10 @@ class FakeExchange:
         self.keeps_alive = True
         self.received_at = received_at
         self.client_side = ClientSide()
+        self.transport: ClientTransport = self.client_side
         self.client: Client | None = None
         self.arrives: asyncio.Future[bytes] | None = None
         self.probes = 0
-
-    @property
-    def transport(self) -> ClientSide:
-        return self.client_side
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())
@@ -185,6 +182,13 @@ def quick(provider: Provider, **seconds: float) -> Provider:
     return replace(provider, timeouts=Timeouts(**seconds))
 
 
+async def eventually(is_true: Callable[[], object], limit_s: float = 10.0) -> None:
+    """Let the loop run until `is_true`."""
+    async with asyncio.timeout(limit_s):
+        while not is_true():  # noqa: ASYNC110  # what is waited for happens in callbacks without an event
+            await asyncio.sleep(0.001)
+
+
 # --- a provider on loopback ----------------------------------------------------------------------------------------
 
 
@@ -250,9 +254,13 @@ class TinyUpstream:
     async def __aexit__(self, *error: object) -> None:
         assert self._server is not None
         self._server.close()
+        self.cut()
+        await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Break off every connection."""
         for writer in self._writers:
             writer.transport.abort()
-        await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -267,7 +275,7 @@ class TinyUpstream:
                     break
                 writer.write(reply)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self.closed += 1
