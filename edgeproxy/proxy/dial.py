@@ -72,6 +72,7 @@ class Dialer:
         loop = asyncio.get_running_loop()
         waiting = list(addresses)
         running: set[asyncio.Task[socket.socket]] = set()
+        unwanted: set[asyncio.Task[socket.socket]] = set()
         until = loop.time() + limit_s * len(addresses)
         try:
             while waiting or running:
@@ -81,11 +82,12 @@ class Dialer:
                 done, running = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if task.exception() is None:
+                        unwanted = done - {task}  # two that answered in the same turn
                         return task.result()
                 if not done and not waiting:
                     break
         finally:
-            for task in running:
+            for task in running | unwanted:
                 task.cancel()
                 task.add_done_callback(_discard)
         self._addresses = []

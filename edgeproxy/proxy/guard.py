@@ -26,6 +26,8 @@ def refusal(request: web.BaseRequest) -> errors.CallError | None:
         return ExpectationFailed("The only expectation that is met is `100-continue`.")
     if not request.raw_path.startswith("/") or request.raw_path.startswith("//"):
         return errors.Misdirected("Send the path alone as the request's target.")
+    if len(headers.getall(hdrs.AUTHORIZATION, [])) > 1:
+        return errors.InvalidRequest("Send one Authorization header.")
     if len(headers) > MAX_HEADERS:
         return errors.HeadersTooLarge(f"More than {MAX_HEADERS} headers.")
     return _host_refusal(headers.getall(hdrs.HOST, []), request.version == (1, 0))
