@@ -87,6 +87,12 @@ class ClientSide:
     def get_write_buffer_size(self) -> int:
         return self.waiting
 
+    def get_extra_info(self, name: str) -> None:
+        return None  # no socket: everything passes through `write`
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
     def abort(self) -> None:
         self.is_aborted = True
 
@@ -124,6 +130,9 @@ class FakeExchange:
     async def read_body(self) -> bytes:
         assert self.arrives is not None
         return await self.arrives
+
+    def write(self, data: bytes) -> None:
+        self.client_side.write(data)
 
     def probe(self) -> None:
         self.probes += 1

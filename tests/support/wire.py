@@ -32,6 +32,12 @@ class ProviderSide:
     def get_write_buffer_size(self) -> int:
         return self.untaken
 
+    def get_extra_info(self, name: str) -> None:
+        return None  # no socket: everything passes through `write`
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
     def pause_reading(self) -> None:
         self.is_paused = True
 
@@ -71,6 +77,9 @@ class Owner:
     def committed(self, now: float) -> None:
         self.commits += 1
 
+    def early_head(self) -> bytes:
+        return EARLY
+
     def woken(self) -> None:
         assert self.relay is not None
         self.results.append(self.relay.result)
@@ -93,7 +102,6 @@ class Wire:
             self.client,
             self.owner,
             self.wheel,
-            EARLY,
             is_stream=is_stream,
             is_chunked=is_chunked,
             wants_comments=wants_comments,
