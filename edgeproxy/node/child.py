@@ -68,6 +68,7 @@ class Child:
     async def start(self) -> None:
         """Exec the worker and send it what it needs."""
         self._ready.clear()
+        self._channel = None
         ours, theirs = socket.socketpair()
         fds = (theirs.fileno(), self._memory_fd, self._listening.fileno(), self._log_fd)
         self._process = await asyncio.create_subprocess_exec(
@@ -125,8 +126,8 @@ class Child:
 
     async def load(self, message: Load) -> str | None:
         """Hand over a new snapshot. Returns what the worker has against it."""
-        if not self.is_ready:
-            return None  # a worker that starts gets it with its Boot
+        if not self.is_up or self._channel is None:
+            return None  # a worker that starts gets it with its Boot; one that has its Boot already must be told
         self._loading = asyncio.get_running_loop().create_future()
         self.send(message)
         try:
