@@ -98,3 +98,13 @@ def charge(usage: Usage, price: Price, fee_ppm: int) -> Charge:
         upstream=_half_up(upstream),
         total=_half_up(upstream * (PPM + fee_ppm), PICO_PER_NANO * PPM),
     )
+
+
+def ceiling(prompt: int, completion: int, price: Price, fee_ppm: int) -> int:
+    """The most that so many tokens can cost, in nano-dollars, however they are cached or spent on reasoning."""
+    if price.prompt is None or price.completion is None:
+        return 0
+    dearest_prompt = max(price.prompt, price.cache_read or 0, price.cache_write or 0)
+    dearest_completion = max(price.completion, price.reasoning or 0)
+    pico = prompt * dearest_prompt + completion * dearest_completion + price.request
+    return -(-pico * (PPM + fee_ppm) // (PICO_PER_NANO * PPM))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from edgeproxy._core.relay import Relay
 from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest
-from edgeproxy.domain.money import PICO_PER_NANO, PPM
+from edgeproxy.domain.money import ceiling
 from edgeproxy.proxy.answer import write_error
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.call import Call, ClientGone
@@ -75,13 +75,10 @@ def hold(call: Call, plan: Plan) -> None:
     asked, key = call.asked, call.key
     assert asked is not None
     assert key is not None
-    tokens = asked.request.output_limit or asked.expected_output
-    dearest = max(
-        asked.prompt_tokens * (route.price.prompt or 0) + tokens * (route.price.completion or 0) + route.price.request
-        for route in plan.routes.routes
-    )
-    ceiling = dearest * (PPM + call.plane.snapshot.fee_ppm) // (PPM * PICO_PER_NANO) + 1
-    call.plane.credit.hold(key, call.generation, ceiling)
+    tokens = (asked.request.output_limit or asked.expected_output) * (asked.request.n or 1)
+    fee_ppm = call.plane.snapshot.fee_ppm
+    amount = max(ceiling(asked.prompt_tokens, tokens, route.price, fee_ppm) for route in plan.routes.routes)
+    call.plane.credit.hold(key, call.generation, amount + 1)
     call.is_held = True
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeproxy.domain.money import PICO_PER_NANO, PPM, Charge, Price, charge
+from edgeproxy.domain.money import PICO_PER_NANO, PPM, Charge, Price, ceiling, charge
 from edgeproxy.domain.usage import Usage
 
 FEE = 50_000
@@ -140,3 +140,17 @@ def test_more_tokens_never_cost_less(usage: Usage, price: Price) -> None:
 def test_counts_that_contradict_one_another_never_give_money_back() -> None:
     seen = charge(Usage(prompt=1, completion=1, cached=5, cache_written=5, reasoning=5), Price(10, 10), FEE)
     assert min(seen.upstream_prompt, seen.upstream_completion, seen.upstream, seen.fee) >= 0
+
+
+@given(usages(), prices, st.integers(0, PPM))
+def test_the_ceiling_covers_every_way_to_spend_the_tokens(usage: Usage, price: Price, fee_ppm: int) -> None:
+    assert charge(usage, price, fee_ppm).total <= ceiling(usage.prompt, usage.completion, price, fee_ppm)
+
+
+def test_the_ceiling_of_an_unknown_price_is_nothing() -> None:
+    assert ceiling(1_000, 1_000, Price(1, None), FEE) == 0
+
+
+def test_the_ceiling_is_exact_where_there_is_one_price() -> None:
+    price = Price(DOLLAR_A_MILLION, 0)
+    assert ceiling(1_000, 0, price, FEE) == charge(Usage(1_000, 0), price, FEE).total

@@ -252,6 +252,17 @@ async def test_a_journal_that_fails_ends_the_call_and_hangs_nobody() -> None:
     assert (plane.calls, credit(plane).open_holds, running.ends) == (set(), 0, 1)
 
 
+@pytest.mark.parametrize(("choices", "tokens"), [(None, 100), (3, 300)])
+async def test_the_hold_covers_every_choice(choices: int | None, tokens: int) -> None:
+    async with TinyUpstream(GOOD_ANSWER) as upstream:
+        plane = plane_of([upstream])
+        held = []
+        plane.credit.hold = lambda key, generation, amount: held.append(amount)  # type: ignore[method-assign]
+        body = chat_body(n=choices, max_tokens=100)
+        await Running(plane, FakeExchange(body)).end()
+    assert tokens * 2_000 * 1.05 <= held[0] < tokens * 2_000 * 1.05 + 50_000
+
+
 # --- failover --------------------------------------------------------------------------------------------------
 
 
