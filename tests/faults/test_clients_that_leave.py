@@ -12,6 +12,7 @@ from support.checks import ENDPOINT_LIMIT, is_whole_stream
 from support.client import Client, chat_body, request_bytes
 from support.edge import until
 from support.http import Request
+from support.peer import Peer
 from support.replies import (
     DONE,
     LAST_CHUNK,
@@ -26,7 +27,7 @@ from support.replies import (
     stream_head,
     usage_event,
 )
-from support.scripted import Do, Note, Peer, ReadRequest, Script, Send, Serve, Stall, Step, Wait, black_hole
+from support.scripted import Do, Note, ReadRequest, Script, Send, Serve, Stall, Step, Wait, black_hole
 from support.stage import Lot
 
 ABORT_S = 0.1
@@ -182,8 +183,7 @@ async def test_c07_a_half_closed_client_is_served(lot: Lot, stream: bool) -> Non
     answer = stream_head() + chunked(events()) + b"0\r\n\r\n" if stream else json_body(completion())
     upstream = lot.a.plays([ReadRequest(), Wait(gate), Send(answer)])
     async with upstream, await Client.connect(lot.edge.api) as client:
-        await client.send(request(lot, stream=stream))
-        client.half_close()
+        await client.send_last(request(lot, stream=stream))
         await until(lambda: upstream.requests or None)
         gate.set()
         got = await client.read_answer()

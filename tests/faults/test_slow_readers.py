@@ -9,8 +9,9 @@ from support.builders import KEY
 from support.checks import is_whole_stream
 from support.client import Client, chat_body, request_bytes
 from support.http import Request
+from support.peer import Peer
 from support.replies import as_chunk, chat, content, stream_head
-from support.scripted import Peer, ReadRequest, Script, Send, SendTimes, Serve, Step
+from support.scripted import ReadRequest, Script, Send, SendTimes, Serve, Step
 from support.stage import Lot, Stage
 
 KIB, MIB = 1 << 10, 1 << 20

@@ -117,7 +117,11 @@ class Client:
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.get_running_loop().sock_sendall(self.sock, data)
 
-    def half_close(self) -> None:
+    async def send_last(self, data: bytes) -> None:
+        """`data` and the end of what this side sends, in one segment; the other side can still send."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        await self.send(data)
         self.sock.shutdown(socket.SHUT_WR)
 
     def leave(self) -> None:
