@@ -34,6 +34,10 @@ cdef class UpstreamConnection:
 
     def send(self, Relay relay, bytes head, body):
         """Put a request on the wire; its reply goes to `relay`."""
+        if self.is_closed:  # between the dial, or the pool, and here
+            relay.on_lost(STALE if self.is_reused else RESET, monotonic())
+            relay.deliver()
+            return
         self.relay = relay
         self.reset_message()
         self.interim = 0

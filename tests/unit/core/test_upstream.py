@@ -37,6 +37,15 @@ def test_connection_close_is_obeyed() -> None:
     assert (wire.result, wire.provider.is_aborted, wire.pool.released_) == ("status", True, [])
 
 
+@pytest.mark.parametrize(("is_reused", "result"), [(False, "reset"), (True, "stale")])
+def test_a_connection_that_is_lost_before_the_request_is_sent(is_reused: bool, result: str) -> None:
+    wire = Wire()
+    if is_reused:
+        wire.begin().feed(GOOD_STREAM)
+    wire.lose(ConnectionResetError()).begin()
+    assert (wire.result, len(wire.owner.results)) == (result, 1 + is_reused)
+
+
 # --- who is to blame -------------------------------------------------------------------------------------------
 
 
