@@ -13,6 +13,7 @@ from benchmarks.harness.tools import client_command, client_result, client_start
 from benchmarks.versus.windows import Window
 
 NOISY = 0.10  # share of the machine that others used during the window
+WARM_UP_S = 2.0  # of every window's own load, before it
 FLUSHED_NS = 2_000_000  # less CPU than this in a fifth of a second: nothing is left to flush
 
 
@@ -56,6 +57,8 @@ class Bench:
         options = [*self.backend.client_options(), *window.options, "--duration", str(seconds), "--seed", seed()]
         if window.load_share:
             options += ["--rate", f"{capacity * window.load_share:.0f}"]
+        warm_up = [*options, "--duration", str(min(WARM_UP_S, seconds))]  # pools fill, code warms; not counted
+        client_result(client_start([*self.load_prefix, *client_command(gateway.port, *warm_up)]))
         ours = (gateway.pid, self.upstream_pid, os.getpid())
         busy, before = machine_busy_ns(), [cpu_ns(pid) if pid else 0 for pid in ours]
         began = time.monotonic_ns()

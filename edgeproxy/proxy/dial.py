@@ -13,7 +13,7 @@ import time
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.providers.openai import Origin
-from edgeproxy.proxy.resolve import Address, Resolver
+from edgeproxy.proxy.resolve import Address, Resolver, literal
 
 STAGGER_S = 0.25  # Happy Eyeballs, RFC 8305 section 5
 FRESH_S = 10.0  # a resolved name is used this long
@@ -52,6 +52,8 @@ class Dialer:
     async def _resolve(self, limit_s: float) -> list[Address]:
         if self._addresses and time.monotonic() - self._resolved_at < FRESH_S:
             return self._addresses
+        if addresses := literal(self._origin.host, self._origin.port):
+            return addresses
         try:
             found = await asyncio.wait_for(self._resolver(self._origin.host, self._origin.port), limit_s)
         except socket.gaierror as error:
@@ -69,6 +71,12 @@ class Dialer:
 
     async def _connect(self, addresses: list[Address], limit_s: float) -> socket.socket:
         """The first address that answers; the next one is tried after a moment, or at once when one fails."""
+        if len(addresses) == 1:  # nothing to race: no tasks
+            try:
+                return await _connect_one(addresses[0], limit_s)
+            except (OSError, TimeoutError):
+                self._addresses = []
+                raise DialError("connect", "the address did not answer") from None
         loop = asyncio.get_running_loop()
         waiting = list(addresses)
         running: set[asyncio.Task[socket.socket]] = set()
@@ -121,7 +129,8 @@ async def _connect_one(address: Address, limit_s: float) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.wait_for(_connected(sock, place), limit_s)
+        async with asyncio.timeout(limit_s):
+            await _connected(sock, place)
         if sock.getsockname() == sock.getpeername():  # a TCP self-connect on a dead loopback port
             raise OSError(errno.ECONNREFUSED, "connected to itself")
     except BaseException:
