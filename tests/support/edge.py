@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import pytest
 from support.builders import KEY, ConfigBuilder
+from support.children import die_with_parent
 from support.client import Address, Answer, chat_body, exchange, request_bytes
 from support.metrics import Metrics
 
@@ -60,7 +61,9 @@ class Edge:
     def start(self) -> None:
         command = [sys.executable, "-m", "edgeproxy", "serve", "--config", str(self.config)]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
-            self._process = subprocess.Popen(command, stdout=out, stderr=err, env=self._environ, cwd=self.folder)
+            self._process = subprocess.Popen(
+                command, stdout=out, stderr=err, env=self._environ, cwd=self.folder, preexec_fn=die_with_parent
+            )
         deadline = time.monotonic() + START_S
         while not self._announced():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -139,7 +142,8 @@ class Edge:
         return Metrics(answer.body.decode())
 
     def access_lines(self) -> list[dict[str, Any]]:
-        lines = (line for line in self.stdout.read_text().splitlines() if line.startswith("{"))
+        *whole, _unfinished = self.stdout.read_text().split("\n")
+        lines = (line for line in whole if line.startswith("{"))
         return [entry for line in lines if "generation_id" in (entry := json.loads(line))]
 
     async def line_of(self, answer_id: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from support.children import die_with_parent
 from support.environments import interpreter
 from support.scripted import reserve
 
@@ -62,7 +63,8 @@ class SmolServer:
 
     def start(self) -> None:
         command = [str(python()), "-c", _PROGRAM, str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdout=quiet, stderr=quiet, preexec_fn=die_with_parent)
         deadline = time.monotonic() + READY_S
         while not self._answers():
             if self._process.poll() is not None:
