@@ -11,6 +11,8 @@ cdef class UpstreamConnection:
     cdef object pool              # released(connection) when it may carry another call, lost(connection) when it is gone
     cdef Relay relay              # the reply in progress; None between calls
 
+    cdef double now               # of the callback that runs
+
     # the message that is coming in
     cdef dict headers
     cdef int status

@@ -118,6 +118,7 @@ cdef class UpstreamConnection:
         cdef double now = monotonic()
         cdef Relay relay = self.relay
         parser = self.parser
+        self.now = now
         if parser is None or (relay is None and not self.is_tailing):
             self.abort()  # bytes that nobody asked for
             return
@@ -218,11 +219,11 @@ cdef class UpstreamConnection:
         self.is_framed = has_length or has_coding
         self.is_headed = True
         if self.relay is not None:
-            self.relay.on_head(self.status, self.headers, monotonic())
+            self.relay.on_head(self.status, self.headers, self.now)
 
     def on_body(self, bytes chunk):
         if self.relay is not None:
-            self.relay.on_body(chunk, monotonic())
+            self.relay.on_body(chunk, self.now)
         elif chunk.strip():
             self.is_dirty = True  # data after the terminal event
 
@@ -232,4 +233,4 @@ cdef class UpstreamConnection:
         self.is_finished = True
         self.is_kept_alive = self.parser.should_keep_alive()  # llhttp knows it only during this callback
         if self.relay is not None:
-            self.relay.on_complete(monotonic())
+            self.relay.on_complete(self.now)

@@ -50,6 +50,7 @@ class Preferences(msgspec.Struct):
     require_parameters: bool | None = None
     data_collection: Literal["allow", "deny"] | None = None
     zdr: bool | None = None
+    enforce_distillable_text: bool | None = None
     quantizations: list[str] | None = None
     sort: str | Sort | None = None
     max_price: MaxPrice | None = None
@@ -91,6 +92,21 @@ def read_request(fields: bytes) -> ChatRequest:
         raise InvalidRequest("The request has a member that is nested too deeply or holds no sound text.") from None
 
 
+class _Tool(msgspec.Struct):
+    type: str = "function"
+
+
+_tools = msgspec.json.Decoder(list[_Tool] | None)
+
+
+def only_functions(tools: bytes | None) -> bool:
+    """Whether all tools are the caller's own functions. What cannot be read is not taken for one."""
+    try:
+        return tools is None or all(tool.type == "function" for tool in _tools.decode(tools) or ())
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+
+
 class _Details(msgspec.Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
@@ -102,6 +118,7 @@ class _Usage(msgspec.Struct):
     completion_tokens: int = 0
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
+    total_tokens: int | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's spelling
 
 
@@ -118,12 +135,15 @@ def read_usage(raw: bytes | None) -> Usage | None:
         return None
     before = seen.prompt_tokens_details or _Details()
     after = seen.completion_tokens_details or _Details()
+    completion, reasoning = seen.completion_tokens, after.reasoning_tokens or 0
+    if seen.total_tokens == seen.prompt_tokens + completion + reasoning:
+        completion += reasoning  # a provider that counts reasoning beside the completion, not in it
     usage = Usage(
         prompt=seen.prompt_tokens,
-        completion=seen.completion_tokens,
+        completion=completion,
         cached=before.cached_tokens or seen.prompt_cache_hit_tokens or 0,
         cache_written=before.cache_write_tokens or 0,
-        reasoning=after.reasoning_tokens or 0,
+        reasoning=reasoning,
     )
     counts = (usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
     is_sane = all(0 <= count <= MAX_TOKENS for count in counts)

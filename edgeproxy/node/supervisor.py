@@ -24,6 +24,7 @@ from edgeproxy.node.child import Child, settings_for_worker
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.ops import Check, Readiness, ops_app
 from edgeproxy.node.slots import SlotDirectory
+from edgeproxy.proxy.routes import check_heads
 from edgeproxy.telemetry.collector import LedgerFacts, NodeCollector, WorkerFacts, registry_of
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.layout import Directory, Layout
@@ -59,6 +60,7 @@ class Supervisor:
         self._stopped = asyncio.Event()
         self._listening = listening
         self._signals = 0
+        self._reloading = asyncio.Lock()
         self._hurry = asyncio.Event()  # a second signal
         self._child = Child(0, listening, self._memory.fd, log_fd, self._boot)
         self._collector = NodeCollector(self._memory.metrics, WORKERS, self, settings.metrics.max_pairs)
@@ -130,8 +132,13 @@ class Supervisor:
 
     async def reload(self) -> Sequence[str]:
         """Read everything again; apply it whole or not at all. Returns what was wrong."""
+        async with self._reloading:
+            return await self._reload_now()
+
+    async def _reload_now(self) -> Sequence[str]:
         try:
             settings, snapshot = await asyncio.to_thread(self._reload)
+            check_heads(snapshot)  # the one thing that a worker could refuse
             layout = self._directory.assign(snapshot)
             placed = self._slots.place(snapshot)
         except EdgeproxyError as error:

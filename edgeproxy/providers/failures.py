@@ -20,6 +20,7 @@ OUT_OF_CREDIT = frozenset((
 NO_CREDIT_WORDS = (*OUT_OF_CREDIT, "credit balance is too low", "insufficient balance", "insufficient credits")
 NO_CREDIT_BEGINS = ("your credit balance is too low", "insufficient balance", "insufficient credits")
 TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "context length")
+ABOUT_MODEL = ("model", "deployment", "no endpoints", "unknown route", "not found.", "page not found")
 POLICY = ("content_policy_violation", "content_filter", "content management policy", "responsibleaipolicyviolation")
 
 
@@ -47,6 +48,11 @@ class ProviderError:
     @property
     def is_too_long(self) -> bool:
         return any(word in self.words for word in TOO_LONG)
+
+    @property
+    def is_about_model(self) -> bool:
+        """A 404 without words, or one that speaks of the model. Any other is about something that the caller named."""
+        return not self.message or any(word in self.words for word in ABOUT_MODEL)
 
     @property
     def is_policy(self) -> bool:

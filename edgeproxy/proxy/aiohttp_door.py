@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aiohttp import http_parser, web
+from aiohttp import StreamReader, http_parser, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -153,7 +153,7 @@ class AiohttpExchange:
 class DoorProtocol(RequestHandler):
     """aiohttp's protocol, with the call told about everything that happens to its connection."""
 
-    __slots__ = ("_address", "_door", "_head_at", "_probes", "_timer", "client", "is_half_closed")
+    __slots__ = ("_address", "_door", "_head_at", "_payload", "_probes", "_timer", "client", "is_half_closed")
 
     def __init__(self, door: "DoorServer", **kwargs: Any) -> None:
         super().__init__(door, **kwargs)
@@ -162,6 +162,7 @@ class DoorProtocol(RequestHandler):
         self._head_at = 0.0  # when an incomplete head began to arrive
         self._timer: Timer | None = None
         self._probes = 0
+        self._payload: StreamReader | None = None  # the body of the request that came last
         self.is_half_closed = False
         self.client: Client | None = None
 
@@ -190,10 +191,17 @@ class DoorProtocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._messages:
+            self._payload = self._messages[-1][1]
         if self._messages or self._current_request is not None:
             self._head_at = 0.0
         elif not self._head_at:
             self._head_at = time.monotonic()
+
+    def end_request(self) -> None:
+        """The handler of a request is done: no body is read any more."""
+        if not self._messages:
+            self._payload = None
 
     def _check_head(self, now: float) -> float | None:
         limit_s = self._door.limits.header_s
@@ -223,11 +231,7 @@ class DoorProtocol(RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has sent all it wants to send may still read. One whose request is incomplete cannot."""
-        if self._current_request is not None:
-            is_whole = self._current_request.content.is_eof()
-        else:
-            is_whole = bool(self._messages) and self._messages[-1][1].is_eof()
-        if not is_whole:
+        if self._payload is None or not self._payload.is_eof():
             return False
         self.is_half_closed = True
         self._close = True  # no further request can come
@@ -351,7 +355,10 @@ def _guarded(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Any:
             response = error_response(error)
             response.force_close()
             return response
-        return await handler(request)
+        try:
+            return await handler(request)
+        finally:
+            cast(DoorProtocol, request.protocol).end_request()
 
     return guarded
 

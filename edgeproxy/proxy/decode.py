@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from edgeproxy._core.spans import SpanError, Spans, scan, splice
-from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, ChatRequest, read_request
+from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, ChatRequest, only_functions, read_request
 from edgeproxy.domain.errors import InvalidRequest
 from edgeproxy.proxy.routes import Route
 
@@ -76,6 +76,13 @@ def upstream_body(asked: Asked, route: Route) -> bytes:
             else:
                 add = add + b"," + INCLUDE_USAGE if add else INCLUDE_USAGE
     return splice(asked.body, asked.spans, replace, remove, add)
+
+
+def has_effects(asked: Asked) -> bool:
+    """Whether the provider may do more than answer: sent twice, such a call may act twice (reliability 2.5)."""
+    if any(asked.spans.value(name) not in (None, b"null", b"[]") for name in ("plugins", "web_search_options")):
+        return True
+    return not only_functions(asked.spans.value("tools"))
 
 
 def json_text(text: str) -> bytes:

@@ -7,6 +7,7 @@ from edgeproxy._core.attempt import Attempt
 from edgeproxy.domain.errors import CallError, ProviderOverloaded, RateLimited
 from edgeproxy.proxy.attempt import run_attempt
 from edgeproxy.proxy.call import Call
+from edgeproxy.proxy.decode import has_effects
 from edgeproxy.proxy.judge import Effect, Verdict
 from edgeproxy.proxy.plan import Plan, positions
 from edgeproxy.proxy.routes import Route
@@ -120,6 +121,9 @@ def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: list[tuple
     assert relay is not None
     if relay.is_committed or not verdict.is_retryable:
         raise verdict.error
+    assert call.asked is not None
+    if verdict.may_duplicate and has_effects(call.asked):
+        raise final_error(call, failed)
     now = time.monotonic()
     left_s = call.exchange.received_at + call.deadline_s - now
     if _is_poison(call, failed, now):

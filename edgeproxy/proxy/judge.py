@@ -129,7 +129,7 @@ def judge_answer(
     if said.status in (401, 402, 403) and not (said.status == 403 and said.is_policy):
         shown = errors.ProviderUnavailable("Provider refused the gateway's own credential", metadata=metadata)
         return _hard(codes.CREDENTIAL, CREDENTIAL_RETEST_S, said, shown)
-    if said.status in (404, 410):
+    if said.status == 410 or (said.status == 404 and said.is_about_model):
         return _gone(said, metadata)
     if said.status in SERVER or said.status >= 500 or said.status in UNFIT or said.status < 400:
         return _server(said, wait, metadata)
@@ -204,6 +204,14 @@ def _server(said: ProviderError, wait: float | None, metadata: dict[str, Any]) -
     )
 
 
+CALLERS: dict[int, type[errors.CallError]] = {
+    404: errors.NotFound,
+    413: errors.PayloadTooLarge,
+    415: errors.UnsupportedMediaType,
+    422: errors.Unprocessable,
+}
+
+
 def _callers_fault(said: ProviderError, metadata: dict[str, Any], secret: str) -> errors.CallError:
     """Row 13: what the provider says about the request helps the caller; our credential in it does not."""
     text = _masked(said.message, secret)
@@ -213,8 +221,7 @@ def _callers_fault(said: ProviderError, metadata: dict[str, Any], secret: str) -
         return errors.ContextLengthExceeded(message, metadata=metadata)
     if said.is_policy:
         return errors.ContentPolicyViolation(message, metadata=metadata)
-    kinds = {413: errors.PayloadTooLarge, 415: errors.UnsupportedMediaType, 422: errors.Unprocessable}
-    return kinds.get(said.status, errors.InvalidRequest)(message, metadata=metadata)
+    return CALLERS.get(said.status, errors.InvalidRequest)(message, metadata=metadata)
 
 
 def _masked(text: str, secret: str) -> str:

@@ -95,6 +95,8 @@ def _filters(asked: Asked, wanted: Preferences) -> Iterator[tuple[str, Callable[
     """Each step of contract 3.1 that the request asks for: its name, and who passes."""
     if wanted.zdr or wanted.data_collection == "deny":
         yield "data_policy", lambda route: False  # no endpoint declares a data policy that would promise it
+    if wanted.enforce_distillable_text:
+        yield "distillable_text", lambda route: False  # nor does any declare that its text may be distilled
     if wanted.only is not None:
         yield "allowed_providers", lambda route: _is_named(route, wanted.only or [])
     if wanted.ignore:

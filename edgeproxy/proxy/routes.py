@@ -83,6 +83,15 @@ class RouteBook:
         return self._nearest.find(name) or sorted(self.models)[:3]
 
 
+def check_heads(snapshot: Snapshot) -> None:
+    """ConfigError when a request's head cannot be made of what the snapshot says."""
+    providers = {provider.slug: provider for provider in snapshot.providers}
+    for model in snapshot.models:
+        for endpoint in model.endpoints:
+            for lane in endpoint.lanes:
+                request_head(providers[endpoint.provider], lane, "application/json")
+
+
 def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters) -> ModelRoutes:
     routes = [
         _route(model, endpoint, lane, providers[endpoint.provider], meters)
