@@ -28,13 +28,9 @@ from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.node.channel import Boot, Channel, Drain, Load, Told, receive
 from edgeproxy.node.memory import SharedMemory
 from edgeproxy.node.process import harden, raise_fd_limit, settle_memory
-from edgeproxy.proxy.aiohttp_door import (
-    AiohttpExchange,
-    DoorLimits,
-    DoorRunner,
-    add_chat_routes,
-    require_compiled_parser,
-)
+from edgeproxy.proxy.acceptor import Acceptor
+from edgeproxy.proxy.aiohttp_door import AiohttpExchange, DoorRunner, add_chat_routes, require_compiled_parser
+from edgeproxy.proxy.aiohttp_protocol import DoorLimits
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.drain import drain
 from edgeproxy.proxy.plane import DataPlane, Limits
@@ -129,37 +125,37 @@ class Worker:
     async def run(self, listening: socket.socket) -> None:
         """Serve until the supervisor says otherwise, or is gone."""
         await self._runner.setup()
-        site = web.SockSite(self._runner, listening, backlog=4096)
-        await site.start()
+        assert self._runner.server is not None
+        acceptor = Acceptor(self.plane.loop, listening, self._runner.server)
         self._tick()
         settle_memory()
         self._channel.send(Told("ready"))
-        await self._obey(site)
+        await self._obey(acceptor)
         if self._draining is not None:
             await self._draining
         self._access.flush()
         self.plane.pools.close()
 
-    async def _obey(self, site: web.SockSite) -> None:
+    async def _obey(self, acceptor: Acceptor) -> None:
         while (message := await self._channel.receive()) is not None:
             if isinstance(message, Load):
                 self._load(message)
             elif isinstance(message, Drain):
                 if self._draining is not None:
                     self._draining.cancel()
-                self._draining = asyncio.ensure_future(self._drain(site, message.timeout_s))
+                self._draining = asyncio.ensure_future(self._drain(acceptor, message.timeout_s))
                 self._draining.add_done_callback(self._on_drained)
         if self._draining is None:  # the supervisor died: nobody will restart or count us
-            self._draining = asyncio.ensure_future(self._drain(site, 30.0))
+            self._draining = asyncio.ensure_future(self._drain(acceptor, 30.0))
 
     def _on_drained(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled():
             self._channel.close()
 
-    async def _drain(self, site: web.SockSite, timeout_s: float) -> None:
+    async def _drain(self, acceptor: Acceptor, timeout_s: float) -> None:
         if not self.plane.is_draining:
             self.plane.is_draining = True
-            await site.stop()
+            acceptor.close()
         await drain(self.plane, timeout_s)
         await self._runner.cleanup()
 

@@ -28,7 +28,8 @@ from support.inprocess import (
     sse,
 )
 
-from edgeproxy.proxy.aiohttp_door import DoorLimits, DoorRunner, add_chat_routes
+from edgeproxy.proxy.aiohttp_door import DoorRunner, add_chat_routes
+from edgeproxy.proxy.aiohttp_protocol import DoorLimits
 from edgeproxy.proxy.plane import DataPlane
 
 CALLS = 20

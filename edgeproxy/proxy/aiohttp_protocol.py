@@ -1,0 +1,254 @@
+"""A client's connection, as aiohttp's protocol with the call told about everything that happens to it.
+
+aiohttp's defaults are wrong for a gateway in several ways (reliability 4.2); here are those of the connection: errors
+never repeat what the client sent, a half-sent head has a time limit, a disconnect is acted upon at once.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from edgeproxy._core.wheel import Timer
+from edgeproxy.dialects.openai_chat import error_body
+from edgeproxy.domain import errors
+from edgeproxy.proxy.exchange import Client
+from edgeproxy.proxy.guard import refusal
+from edgeproxy.proxy.plane import DataPlane
+from edgeproxy.telemetry.metrics import Refusal
+
+log = logging.getLogger(__name__)
+
+HIGH_WATER, LOW_WATER = 256 * 1024, 64 * 1024  # bytes waiting for one client
+PROBES_S = (0.03, 0.06, 0.1, 0.5, 2.0)  # after a half-close: is anybody still there?
+TCP_CLOSE = 7  # Linux, include/net/tcp_states.h
+
+
+@dataclass(frozen=True, slots=True)
+class DoorLimits:
+    """Seconds, bytes, counts."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    connections: int = 10_000
+    per_address: int = 200
+    header_s: float = 10.0
+    body_s: float = 15.0  # and one second more a 64 KiB
+    keepalive_s: float = 75.0
+
+
+class DoorProtocol(RequestHandler):
+    """aiohttp's protocol, with the call told about everything that happens to its connection."""
+
+    __slots__ = ("_address", "_door", "_head_at", "_payload", "_probes", "_timer", "client", "is_half_closed")
+
+    def __init__(self, door: "DoorServer", **kwargs: Any) -> None:
+        super().__init__(door, **kwargs)
+        self._door = door
+        self._address = ""
+        self._head_at = 0.0  # when an incomplete head began to arrive
+        self._timer: Timer | None = None
+        self._probes = 0
+        self._payload: StreamReader | None = None  # the body of the request that came last
+        self.is_half_closed = False
+        self.client: Client | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none by its type
+        peer = transport.get_extra_info("peername")
+        self._address = peer[0] if isinstance(peer, tuple) else ""
+        if not self._door.admit(self._address):
+            self._address = ""
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
+        super().connection_made(transport)
+        limit_s = self._door.limits.header_s
+        self._timer = self._door.plane.wheel.arm(self._check_head, time.monotonic() + limit_s)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._address:
+            self._door.release(self._address)
+        client, self.client = self.client, None
+        super().connection_lost(exc)
+        if client is not None:
+            client.gone()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages:
+            self._payload = self._messages[-1][1]
+        if self._messages or self._current_request is not None:
+            self._head_at = 0.0
+        elif not self._head_at:
+            self._head_at = time.monotonic()
+
+    def end_request(self) -> None:
+        """The handler of a request is done: no body is read any more."""
+        if not self._messages:
+            self._payload = None
+
+    def _check_head(self, now: float) -> float | None:
+        limit_s = self._door.limits.header_s
+        if self.transport is None:
+            return None
+        if self._head_at and self._current_request is None and now - self._head_at >= limit_s:
+            error = errors.RequestTimeout("The request's head did not arrive in time.")
+            body = error_body(error)
+            self.transport.write(_PLAIN_HEAD % (408, b"Request Timeout", len(body)) + body)
+            self.force_close()
+            return None
+        return (self._head_at or now) + limit_s
+
+    # --- backpressure ------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.client is not None:
+            self.client.pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.client is not None:
+            self.client.resume()
+
+    # --- half-close --------------------------------------------------------------------------------------------
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has sent all it wants to send may still read. One whose request is incomplete cannot."""
+        if self._payload is None or not self._payload.is_eof():
+            return False
+        self.is_half_closed = True
+        self._close = True  # no further request can come
+        self.begin_probing()
+        return True
+
+    def begin_probing(self) -> None:
+        """Ask a half-closed client's system whether the client is still there; once a call listens."""
+        if self.client is not None:
+            self.client.half_closed()
+            self._probes = 0
+            self._door.plane.wheel.arm(self._probe, time.monotonic() + PROBES_S[0])
+
+    def _probe(self, now: float) -> float | None:
+        """The answer to our last bytes has had time to come: a reset means that the client is gone."""
+        if self.transport is None or self.client is None:
+            return None
+        if _tcp_state(self.transport) == TCP_CLOSE:
+            self.transport.abort()
+            return None
+        self._probes += 1
+        return now + PROBES_S[min(self._probes, len(PROBES_S) - 1)]
+
+    # --- errors ------------------------------------------------------------------------------------------------
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer without a word of what the client sent: a header line may be its key."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        error: errors.CallError = errors.InternalError("Internal error. It has been logged.")
+        if isinstance(exc, LineTooLong):
+            error = errors.HeadersTooLarge("A header or the request line is too long.")
+        elif status < 500:
+            error = errors.InvalidRequest("The request is not valid HTTP/1.1.")
+            self._door.plane.meter.rejected(Refusal.BODY)
+        response = error_response(error)
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info")
+        if isinstance(error, BaseException) and not isinstance(error, HttpProcessingError):
+            log.error("request failed in its handler", exc_info=error)
+
+
+_PLAIN_HEAD = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+
+
+def _tcp_state(transport: asyncio.Transport) -> int:
+    try:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as sock:
+            return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    except OSError:
+        return TCP_CLOSE
+
+
+def error_response(error: errors.CallError) -> web.Response:
+    return web.Response(status=error.status, body=error_body(error), content_type="application/json")
+
+
+class DoorServer(web.Server):
+    """Makes a DoorProtocol for each connection, and counts connections."""
+
+    def __init__(self, handler: Any, plane: DataPlane, limits: DoorLimits, **kwargs: Any) -> None:
+        super().__init__(_guarded(handler), **kwargs)
+        self.plane = plane
+        self.limits = limits
+        self.open = 0
+        self._by_address: Counter[str] = Counter()
+        self._arguments = {
+            "keepalive_timeout": limits.keepalive_s,
+            "lingering_time": 2.0,
+            "access_log": None,
+            "auto_decompress": False,
+            "max_field_size": 16 * 1024,
+        }
+
+    def __call__(self) -> DoorProtocol:
+        return DoorProtocol(self, loop=self._loop, **self._arguments)
+
+    def admit(self, address: str) -> bool:
+        """Count a new connection, unless it is one too many."""
+        is_full = self.open >= self.limits.connections
+        if is_full or (self._by_address[address] >= self.limits.per_address and not _is_near(address)):
+            self.plane.meter.rejected(Refusal.OVERLOAD)
+            return False
+        self.open += 1
+        self._by_address[address] += 1
+        return True
+
+    def release(self, address: str) -> None:
+        self.open -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+
+def _is_near(address: str) -> bool:
+    """Loopback and private addresses are load balancers and neighbours: many clients share one of them."""
+    try:
+        return not ipaddress.ip_address(address.partition("%")[0]).is_global
+    except ValueError:
+        return True  # a unix socket
+
+
+def _guarded(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Any:
+    async def guarded(request: web.BaseRequest) -> web.StreamResponse:
+        error = refusal(request)
+        if error is not None:
+            response = error_response(error)
+            response.force_close()
+            return response
+        try:
+            return await handler(request)
+        finally:
+            cast(DoorProtocol, request.protocol).end_request()
+
+    return guarded
