@@ -84,7 +84,8 @@ cdef class Relay:
     cdef int flush(self, double now) except -1
     cdef int deliver(self) except -1
     cdef int collect_as(self, int result, Py_ssize_t limit) except -1
-    cdef int read_stream(self, bytes chunk, double now) except -1
+    cdef int read_stream(self, const unsigned char *data, Py_ssize_t size, double now) except -1
+    cdef bint is_streaming(self) noexcept
     cdef int conclude(self, int result) except -1
     cdef int commit(self, double now) except -1
     cdef int write_events(self, double now) except -1

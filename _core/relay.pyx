@@ -114,9 +114,12 @@ cdef class Relay:
         self.collected_as = result
         return 0
 
+    cdef bint is_streaming(self) noexcept:
+        return self.phase == STREAMING
+
     cdef int on_body(self, bytes chunk, double now) except -1:
         if self.phase == STREAMING:
-            return self.read_stream(chunk, now)
+            return self.read_stream(chunk, len(chunk), now)
         if self.phase == OVER and self.result == DONE and chunk.strip():
             self.is_overrun = True
         if self.phase == COLLECTING:
@@ -126,9 +129,9 @@ cdef class Relay:
                 return self.conclude(STATUS if self.collected_as == STATUS else TOO_LARGE)
         return 0
 
-    cdef int read_stream(self, bytes chunk, double now) except -1:
+    cdef int read_stream(self, const unsigned char *data, Py_ssize_t size, double now) except -1:
         cdef ChatScanner scanner = self.scanner
-        scanner.feed_raw(chunk, len(chunk))
+        scanner.feed_raw(data, size)
         if scanner.data_events != self.events_seen:
             self.events_seen = scanner.data_events
             self.last_event_at = self.heard_at = self.data_at = now

@@ -23,6 +23,8 @@ cdef class UpstreamConnection:
     cdef bint is_started          # a byte of the reply has arrived
     cdef bint is_headed           # its head is complete
     cdef bint is_framed           # Content-Length or chunked: an EOF before the end is a fault
+    cdef bint has_ended_chunk     # the last that llhttp told of chunks is the end of one
+    cdef bint is_between_chunks   # llhttp stands exactly before a chunk
     cdef bint is_finished         # its body is complete
     cdef bint is_kept_alive       # the provider lets the connection carry another call
 
@@ -36,4 +38,5 @@ cdef class UpstreamConnection:
 
     cdef int fault(self, int early, int late, double now) except -1
     cdef int part(self) except -1
+    cdef bint take_chunks(self, Relay relay, bytes data) except -1
     cdef int reset_message(self) except -1

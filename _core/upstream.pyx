@@ -5,6 +5,7 @@ where neither Content-Length nor chunked framing says otherwise.
 """
 cimport cython
 
+from edgeproxy._core.chunks cimport are_whole_chunks, chunk_size
 from edgeproxy._core.clock cimport monotonic
 from edgeproxy._core.direct cimport direct_fd, put_bytes
 from edgeproxy._core.relay cimport JSON_REPLY, PROTOCOL, RESET, STALE, STATUS, TRUNCATED, Relay
@@ -73,6 +74,7 @@ cdef class UpstreamConnection:
         self.headers = {}
         self.status = self.header_count = 0
         self.header_bytes = self.unheaded = 0
+        self.has_ended_chunk = self.is_between_chunks = False
         self.is_started = self.is_headed = self.is_framed = self.is_finished = False
         return 0
 
@@ -123,11 +125,14 @@ cdef class UpstreamConnection:
             self.abort()  # bytes that nobody asked for
             return
         self.is_started = True
-        try:
-            parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
-            self.failure_reason = type(error).__name__
-            self.fault(PROTOCOL, TRUNCATED, now)
+        if not (self.is_between_chunks and relay is not None and self.take_chunks(relay, data)):
+            try:
+                parser.feed_data(data)
+            except (HttpParserError, HttpParserUpgrade) as error:
+                self.failure_reason = type(error).__name__
+                self.fault(PROTOCOL, TRUNCATED, now)
+            # Of a next chunk's size line llhttp may hold a part; a part does not end in CRLF.
+            self.is_between_chunks = self.has_ended_chunk and data.endswith(b"\r\n")
         if not self.is_headed:
             self.unheaded += len(data)
             if self.unheaded > MAX_UNHEADED_BYTES:
@@ -141,6 +146,22 @@ cdef class UpstreamConnection:
             if relay is self.relay:
                 self.part_after(relay)
             relay.deliver()
+
+    cdef bint take_chunks(self, Relay relay, bytes data) except -1:
+        """Whole chunks of a stream go to the relay past llhttp, which stands between two chunks before and after."""
+        cdef const unsigned char *at = data
+        cdef Py_ssize_t left = len(data), length, payload
+        if not relay.is_streaming() or not are_whole_chunks(at, left):
+            return False
+        while left:
+            length = chunk_size(at, left, &payload)
+            if relay.is_streaming():
+                relay.read_stream(at + payload, length - payload - 2, self.now)
+            else:
+                relay.on_body((at + payload)[:length - payload - 2], self.now)
+            at += length
+            left -= length
+        return True
 
     def part_after(self, Relay relay):
         """Keep the connection only after a reply that was taken whole."""
@@ -220,6 +241,12 @@ cdef class UpstreamConnection:
         self.is_headed = True
         if self.relay is not None:
             self.relay.on_head(self.status, self.headers, self.now)
+
+    def on_chunk_header(self):
+        self.has_ended_chunk = False
+
+    def on_chunk_complete(self):
+        self.has_ended_chunk = True
 
     def on_body(self, bytes chunk):
         if self.relay is not None:
