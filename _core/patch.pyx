@@ -144,7 +144,7 @@ cdef class ChatPatch:
         """Make ready for the next text."""
         self.walk.fault = FAULT_NONE
         self.walk.are_halves_allowed = True
-        self.edit_count = self.edit_bytes = self.said.size = 0
+        self.edit_count = self.edit_bytes = self.said.size = self.said.parts = 0
         self.present = 0
         self.finished = 0
         self.last_finish = FINISH_NONE

@@ -17,6 +17,9 @@ cdef struct Said:
     Py_ssize_t size     # bytes of text, unescaped: content, reasoning, refusal, names and arguments of calls
     bint has_content
     bint has_role
+    int parts           # values that say something
+    Place text          # the opening quote of the last of them, if it is a text or a thought in a string; else NULL
+    Place text_end      # behind its closing quote
 
 
 cdef inline Meaning meaning_of(const Walk *walk) noexcept nogil:
@@ -104,6 +107,9 @@ cdef inline Place read_message(Place p, Place end, Walk *walk, Said *said) noexc
             said.has_role = said.has_role or meaning == MEANS_ROLE
         elif (start[0] == c'"' or start[0] == c'[' or start[0] == c'{') and not is_empty(start, p):
             said.has_content = True
+            said.parts += 1
+            said.text = start if start[0] == c'"' and (meaning == MEANS_TEXT or meaning == MEANS_THOUGHT) else NULL
+            said.text_end = p
             if meaning == MEANS_THOUGHT:
                 thought = max(thought, said.size - before)
                 said.size = before

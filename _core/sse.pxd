@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from edgeproxy._core.buffer cimport Buffer
+from edgeproxy._core.memo cimport Memo
 from edgeproxy._core.text cimport Place
 from edgeproxy._core.patch cimport ChatPatch, Span
 
@@ -46,6 +47,7 @@ cdef class ChatScanner:
 
     # The meaning of events.
     cdef ChatPatch chat
+    cdef Memo memo             # the shape of the last event that only said one string
     cdef bytes body            # the whole reply that `chat` has read last
     cdef bint has_role
     cdef uint64_t finished     # choices whose finish_reason has been put out
@@ -55,6 +57,7 @@ cdef class ChatScanner:
     cdef void clear_out(self) noexcept
 
     cdef int fail(self, Failure failure) except -1
+    cdef Py_ssize_t repeat(self, Place start, Place end) except -1
     cdef int take_line(self, Place p, Py_ssize_t size) except -1
     cdef int read_line(self, Place p, Place end, bint is_kept) except -1
     cdef int add_data(self, Place p, Place end, bint is_kept) except -1
@@ -63,4 +66,5 @@ cdef class ChatScanner:
     cdef int take_event(self, Place p, Place end, bint is_error, bint has_lines) except -1
     cdef int take_malformed(self, Place p, Place end) except -1
     cdef int put_out(self, bint has_lines) except -1
+    cdef int memorize(self, Py_ssize_t start) except -1
     cdef bint is_usage_only(self) noexcept

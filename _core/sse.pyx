@@ -9,6 +9,8 @@ from libc.string cimport memchr, memcmp, memset
 
 from edgeproxy._core.buffer cimport append, clear, dispose, reserve
 from edgeproxy._core.chat cimport FINISH_ERROR
+from edgeproxy._core.memo cimport Repeat, learn, read_like, write_like
+from edgeproxy._core.said cimport Said
 
 ERROR_EVENT = FAILURE_ERROR_EVENT
 LINE_TOO_LONG = FAILURE_LINE_TOO_LONG
@@ -69,6 +71,7 @@ cdef class ChatScanner:
         dispose(&self.out)
         dispose(&self.carry)
         dispose(&self.joined)
+        dispose(&self.memo.texts)
 
     cdef void clear_out(self) noexcept:
         clear(&self.out)
@@ -89,29 +92,53 @@ cdef class ChatScanner:
         cdef Place p = data
         cdef Place end = data + size
         cdef Place lf, cr, stop
+        cdef bint is_blank
         if self.failure or size == 0:
             return 0
         if self.is_after_cr and p[0] == c'\n':
             p += 1
         self.is_after_cr = False
+        p += self.repeat(p, end)
+        if p == end:
+            return 0
         lf = find(p, end, c'\n')
         cr = find(p, end, c'\r')
         while not self.failure:
             stop = min(lf, cr)
             if stop == end:
                 return self.keep(p, end)
+            is_blank = stop == p
             self.take_line(p, stop - p)
             p = stop + 1
             if stop == cr:
                 self.is_after_cr = p == end
                 if p == lf:
                     p += 1
+            if is_blank:
+                p += self.repeat(p, end)
             # Each kind is looked for only when it has been passed: a piece is searched once for each, not once a line.
             if lf < p:
                 lf = find(p, end, c'\n')
             if cr < p:
                 cr = find(p, end, c'\r')
         return 0
+
+    cdef Py_ssize_t repeat(self, Place start, Place end) except -1:
+        """Put out the whole events here that repeat the shape of the last one. The answer is the size of them all."""
+        cdef Place behind, p = start
+        cdef Repeat found
+        if self.memo.prefix == 0 or self.data_lines or self.carry.size or self.is_error_type:
+            return 0
+        while not self.failure and not self.is_done:
+            behind = read_like(&self.memo, p, end, &found)
+            if behind is NULL or behind - p > LINE_LIMIT:
+                break
+            write_like(&self.memo, &self.out, &found)
+            self.data_events += 1
+            self.meaningful_events += 1
+            self.content_bytes += found.unescaped
+            p = behind
+        return p - start
 
     cdef int keep(self, Place p, Place end) except -1:
         """Copy what the next piece will need of this one."""
@@ -233,7 +260,33 @@ cdef class ChatScanner:
         if has_lines:
             # Between the tokens of JSON any space is as good as a line end, and frames in one line.
             replace_bytes(self.out.data + start, self.out.data + self.out.size, c'\n', c' ')
-        return append(&self.out, b"\n\n", 2)
+        append(&self.out, b"\n\n", 2)
+        return 0 if has_lines else self.memorize(start)
+
+    cdef int memorize(self, Py_ssize_t start) except -1:
+        """Keep the shape of the event whose frame starts at `start`, if nothing but one string is new in it.
+
+        What else it brought (a role, the upstream's id) counts once only, and has been counted.
+        """
+        cdef ChatPatch chat = self.chat
+        cdef Said *said = &chat.said
+        cdef Py_ssize_t i, tail
+        if said.parts != 1 or said.text is NULL or chat.finished or chat.usage.start or chat.native.start:
+            return 0
+        tail = chat.object.stop - said.text_end + 3  # the closing quote, and the two line ends of the frame
+        for i in range(chat.edit_count):
+            if chat.edits[i].at >= said.text_end:
+                tail += chat.edits[i].size - (chat.edits[i].to - chat.edits[i].at)
+        return learn(
+            &self.memo,
+            chat.object.start,
+            said.text,
+            said.text_end,
+            chat.object.stop,
+            self.out.data + start,
+            self.out.size - start - tail - (said.text_end - said.text - 2),
+            tail,
+        )
 
     cdef int take_malformed(self, Place p, Place end) except -1:
         """What cannot be read is passed on as it is, but not before the commit point, and not often."""
@@ -308,6 +361,7 @@ cdef class ChatScanner:
         cdef Place start = <Place>PyBytes_AS_STRING(body)
         cdef ChatPatch chat = self.chat
         self.body = None
+        self.memo.prefix = 0
         if not chat.read(start, start + PyBytes_GET_SIZE(body), True):
             self.malformed += 1
             self.failure = FAILURE_MALFORMED

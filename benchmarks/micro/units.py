@@ -104,12 +104,24 @@ EVENT = (
 
 @unit
 def chat_event() -> Run:
-    """One streamed event of 252 bytes: read, judged, patched, framed and taken."""
+    """One streamed event of 252 bytes, unlike the one before: read, judged, patched, framed and taken."""
+    return events(EVENT, EVENT.replace(b'"created":1763764001', b'"created":1763764002'))
+
+
+@unit
+def chat_event_repeated() -> Run:
+    """The same size, but the shape of the one before: as most events of a stream are."""
+    return events(EVENT, EVENT.replace(b" token", b" other"))
+
+
+def events(one: bytes, other: bytes) -> Run:
     scanner = ChatScanner(b"gen-1763764001-Ab3dE5fG7hI9", b"openai/gpt-4o-mini", b"OpenAI", 1, native_finish=True)
 
     def run(rounds: int) -> None:
-        for _ in range(rounds):
-            scanner.feed(EVENT)
+        for _ in range(rounds // 2):
+            scanner.feed(one)
+            scanner.take()
+            scanner.feed(other)
             scanner.take()
 
     return run
