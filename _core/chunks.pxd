@@ -31,7 +31,7 @@ cdef inline Py_ssize_t chunk_size(const unsigned char *data, Py_ssize_t left, Py
 
 cdef inline bint are_whole_chunks(const unsigned char *data, Py_ssize_t size) noexcept nogil:
     """Whether `data` is nothing but whole plain chunks."""
-    cdef Py_ssize_t at = 0, length, payload
+    cdef Py_ssize_t at = 0, length, payload = 0
     while at < size:
         length = chunk_size(data + at, size - at, &payload)
         if length == 0:

@@ -150,7 +150,7 @@ cdef class UpstreamConnection:
     cdef bint take_chunks(self, Relay relay, bytes data) except -1:
         """Whole chunks of a stream go to the relay past llhttp, which stands between two chunks before and after."""
         cdef const unsigned char *at = data
-        cdef Py_ssize_t left = len(data), length, payload
+        cdef Py_ssize_t left = len(data), length, payload = 0
         if not relay.is_streaming() or not are_whole_chunks(at, left):
             return False
         while left:
