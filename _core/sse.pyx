@@ -361,7 +361,6 @@ cdef class ChatScanner:
         cdef Place start = <Place>PyBytes_AS_STRING(body)
         cdef ChatPatch chat = self.chat
         self.body = None
-        self.memo.prefix = 0
         if not chat.read(start, start + PyBytes_GET_SIZE(body), True):
             self.malformed += 1
             self.failure = FAILURE_MALFORMED

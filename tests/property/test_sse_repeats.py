@@ -211,16 +211,22 @@ def test_one_cut_anywhere_in_alike_events_changes_nothing() -> None:
         assert outcome([stream[:place], stream[place:]]) == whole, place
 
 
-def test_a_whole_reply_read_in_between_is_not_taken_for_an_event() -> None:
-    found = scanner(True)
-    body = b'{"choices":[{"message":{"content":"body"},"finish_reason":"stop"}]}'
+@pytest.mark.parametrize("frame", range(len(FRAMES)))
+def test_what_an_event_says_last_wins_over_what_came_in_between(frame: int) -> None:
+    """Finish reasons and usage are those of the last event that had any, whatever its shape."""
+    head, tail = FRAMES[frame]
+    choice = b'{"index":0,"delta":{},"finish_reason":"length","native_finish_reason":"cut"}'
+    other = b'data: {"choices":[' + choice + b'],"usage":{"completion_tokens":9}}\n\n'
+    one = framed(head, b"one", tail)
+    pieces = [framed(HEAD, b"first", TAIL), one, other, one]
+    check(b"".join(pieces), pieces)
+
+
+@pytest.mark.parametrize("begun", [b"x", b"data: ", b"data: x", b":", b"event: error", b"id: 1\n", b"data: 1\n"])
+def test_an_event_at_the_start_of_a_piece_may_be_the_rest_of_a_line(begun: bytes) -> None:
     one = framed(HEAD, b"one", TAIL)
-    found.feed(one)
-    assert found.read_body(body)
-    found.feed(one)
-    found.feed(one)
-    assert json.loads(found.patch_body(body, b""))["choices"][0]["message"] == {"content": "body"}
-    assert found.content_bytes == len("body")
+    pieces = [one, begun, one, one]
+    check(b"".join(pieces), pieces)
 
 
 insides = (
