@@ -68,7 +68,7 @@ def run_row(
             if window.load_share and capacity[row.name] < FAST:
                 continue
             for _ in range(TRIES):
-                one = bench.measure(window, gateway, given.seconds, rate)
+                one = bench.measure(window, gateway, max(given.seconds, window.seconds), rate)
                 if not (why := one.why_void(given.force)):
                     report.add(row.name, window, one)
                     break

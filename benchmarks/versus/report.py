@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.harness.results import table
 from benchmarks.versus.measure import Measured, spread
-from benchmarks.versus.windows import CALLS, EVENTS, Window
+from benchmarks.versus.windows import CALLS, EVENTS, LONG_STREAM, MORE_EVENTS, SHORT_STREAM, Window
 
 Key = tuple[str, str]  # row, window
 
@@ -31,12 +31,9 @@ class Report:
         return [one.gateway_cpu_ns / one.calls / 1e3 for one in self.get(row, window)]
 
     def per_event_us(self, row: str) -> list[float]:
-        """What a stream costs beyond a call, divided by its events."""
-        calls = self.per_call_us(row)
-        if not calls:
-            return []
-        _, per_call, _ = spread(calls)
-        return [(one.gateway_cpu_ns / 1e3 - one.calls * per_call) / one.events for one in self.get(row, EVENTS)]
+        """What a stream of 256 events costs beyond one of 64 at the same pace, divided by the 192 events."""
+        short, long = self.per_call_us(row, EVENTS), self.per_call_us(row, MORE_EVENTS)
+        return [(more - less) / (LONG_STREAM - SHORT_STREAM) for less, more in zip(short, long, strict=False)]
 
     def clients(self, row: str, window: Window, name: str, percentile: str) -> list[float]:
         return [one.client[f"{name}_us"][percentile] for one in self.get(row, window)]
@@ -53,7 +50,7 @@ class Report:
         return spread(values)[1] if values else 0.0
 
     def is_measured(self, row: str) -> bool:
-        return bool(self.get(row, CALLS) and self.get(row, EVENTS))
+        return bool(self.get(row, CALLS) and self.get(row, EVENTS) and self.get(row, MORE_EVENTS))
 
     def ratio(self, values: dict[str, list[float]], row: str) -> float | None:
         if not values.get(row) or not values.get("nginx"):

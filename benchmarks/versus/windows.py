@@ -9,6 +9,7 @@ class Window:
     what: str
     options: tuple[str, ...]  # of the load client
     clock: str = "latency"  # latency: the whole call; ttft: until the first content; delay: of each later event
+    seconds: float = 0.0  # the least that says something
     load_share: float = 0.0  # an open loop at this share of what the slowest of the fast gateways can do
 
 
@@ -27,10 +28,22 @@ def streams(count: int, events: int, interval_us: int) -> tuple[str, ...]:
 
 
 CALLS = Window("calls", "closed loop, 32 keep-alive connections, 1 KB bodies", SHORT)
-EVENTS = Window("events", "200 streams of 64 events at 50 events/s each", streams(200, 64, 20_000), "delay")
+SHORT_STREAM, LONG_STREAM = 64, 256  # events
+EVENTS = Window(
+    "events", "200 streams of 64 events at 50 events/s each", streams(200, SHORT_STREAM, 20_000), "delay", seconds=4.0
+)
+# The same pace in longer streams: what 192 more events cost is free of all that a call costs at that pace.
+MORE_EVENTS = Window(
+    "longer streams",
+    "200 streams of 256 events at 50 events/s each",
+    streams(200, LONG_STREAM, 20_000),
+    "delay",
+    seconds=8.0,
+)
 STANDARD = (
     CALLS,
     EVENTS,
+    MORE_EVENTS,
     Window("latency at 30 %", "open loop at 30 % of capacity, 1 KB bodies", SHORT, load_share=0.3),
     Window("first event", "open loop, 100 streams/s of 4 events", (*streams(64, 4, 10_000), "--rate", "100"), "ttft"),
 )

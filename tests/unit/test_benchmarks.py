@@ -41,11 +41,12 @@ def report() -> Any:
     made = module.Report(1, names, names, windows.STANDARD)
     for row, scale in (("nginx", 1.0), ("edgeproxy", 1.5)):
         made.add(row, windows.CALLS, measured(2000 * scale, done=100))
-        made.add(row, windows.EVENTS, measured((10 * 20 + 640 * 10) * scale, done=10, events=640))
+        for window, events in ((windows.EVENTS, 64), (windows.MORE_EVENTS, 256)):
+            made.add(row, window, measured(10 * (90 + events * 10) * scale, done=10, events=10 * events))
     return made
 
 
-def test_an_event_costs_what_its_stream_costs_beyond_a_call() -> None:
+def test_an_event_costs_what_a_longer_stream_costs_beyond_a_shorter_one() -> None:
     assert report().per_event_us("nginx") == [10.0]
 
 
