@@ -73,6 +73,7 @@ class CatalogView:
 
 
 CATALOG: web.AppKey[CatalogView] = web.AppKey("catalog", CatalogView)
+# AppKey wants a class; what is kept under this one is a function.
 IS_AUTHENTICATED: web.AppKey[Callable[[web.Request], bool]] = web.AppKey("is_authenticated", Callable)  # type: ignore[arg-type]
 
 

@@ -42,7 +42,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if error.status < 400:
             raise
         return render(_typed(error))
-    except Exception:
+    except Exception:  # a door: whatever a handler raises becomes one typed error
         log.exception("%s failed", getattr(request.match_info.handler, "__name__", "a handler"))
         return render(InternalError("Internal error."))
 

@@ -94,7 +94,7 @@ class ServeBanner:
 
 def reachable(address: Address) -> str:
     """An address to paste: "everywhere" is reached on loopback."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 an address for people to reach
     return str(Address(host, address.port))
 
 
