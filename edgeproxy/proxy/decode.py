@@ -5,8 +5,6 @@ The prompt is never parsed into objects. The spans are kept: they are what `spli
 
 from dataclasses import dataclass
 
-import orjson
-
 from edgeproxy._core.spans import SpanError, Spans, scan, splice
 from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, ChatRequest, only_functions, read_request
 from edgeproxy.domain.errors import InvalidRequest
@@ -83,8 +81,3 @@ def has_effects(asked: Asked) -> bool:
     if any(asked.spans.value(name) not in (None, b"null", b"[]") for name in ("plugins", "web_search_options")):
         return True
     return not only_functions(asked.spans.value("tools"))
-
-
-def json_text(text: str) -> bytes:
-    """`text` as it stands between the quotes of a JSON string."""
-    return orjson.dumps(text)[1:-1]
