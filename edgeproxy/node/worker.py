@@ -30,8 +30,8 @@ from edgeproxy.node.memory import SharedMemory
 from edgeproxy.node.process import harden, raise_fd_limit, settle_memory
 from edgeproxy.proxy.acceptor import Acceptor
 from edgeproxy.proxy.aiohttp_door import AiohttpExchange, DoorRunner, add_chat_routes, require_compiled_parser
-from edgeproxy.proxy.aiohttp_protocol import DoorLimits
 from edgeproxy.proxy.authenticate import authenticate
+from edgeproxy.proxy.connections import DoorLimits
 from edgeproxy.proxy.drain import drain
 from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools

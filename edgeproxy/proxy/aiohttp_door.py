@@ -11,14 +11,16 @@ from typing import Any, cast
 from aiohttp import http_parser, web
 
 from edgeproxy.domain import errors
-from edgeproxy.proxy.aiohttp_protocol import DoorLimits, DoorProtocol, DoorServer
+from edgeproxy.proxy.aiohttp_protocol import DoorProtocol, DoorServer
+from edgeproxy.proxy.connections import Connections, DoorLimits
+from edgeproxy.proxy.drive import foreign
 from edgeproxy.proxy.exchange import Client
 from edgeproxy.proxy.pipeline import start
 from edgeproxy.proxy.plane import DataPlane
+from edgeproxy.proxy.surfaces import CHAT_PATHS
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
-SURFACES = {"/v1": "/v1", "/api/v1": "/api/v1", "/openai/v1": "/v1", "/v1/v1": "/v1", "": "/v1"}
 
 
 def require_compiled_parser() -> None:
@@ -84,7 +86,10 @@ class AiohttpExchange:
         return b"" if content.at_eof() else content.read_nowait()
 
     async def read_body(self) -> bytes:
-        """The rest of the body, within size and time."""
+        """The rest of the body, within size and time. aiohttp's streams want a task."""
+        return await foreign(self._read_body(), asyncio.get_running_loop())
+
+    async def _read_body(self) -> bytes:
         if self._request.headers.get("Expect") is not None:
             self.transport.write(CONTINUE)
         started = asyncio.get_running_loop().time()
@@ -128,10 +133,12 @@ class DoorRunner(web.AppRunner):
         super().__init__(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
         self._plane = plane
         self._limits = limits
+        self.counted = Connections(limits, plane.meter)
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return DoorServer(made.request_handler, self._plane, self._limits, request_factory=made.request_factory)
+        factory = made.request_factory
+        return DoorServer(made.request_handler, self._plane, self._limits, self.counted, request_factory=factory)
 
 
 def _set(future: "asyncio.Future[None]") -> None:
@@ -145,7 +152,7 @@ def add_chat_routes(app: web.Application, plane: DataPlane, limits: DoorLimits) 
     async def on_expect(request: web.Request) -> None:
         return None  # `100 Continue` is sent by `read_body`, once the key is known to be good
 
-    for prefix, surface in SURFACES.items():
+    for path, surface in CHAT_PATHS.items():
 
         async def chat(request: web.Request, surface: str = surface) -> web.StreamResponse:
             exchange = AiohttpExchange(request, surface, limits)
@@ -158,4 +165,4 @@ def add_chat_routes(app: web.Application, plane: DataPlane, limits: DoorLimits) 
                 raise
             return Written(exchange.keeps_alive)
 
-        app.router.add_post(f"{prefix}/chat/completions", chat, expect_handler=on_expect)
+        app.router.add_post(path, chat, expect_handler=on_expect)

@@ -5,14 +5,9 @@ never repeat what the client sent, a half-sent head has a time limit, a disconne
 """
 
 import asyncio
-import ipaddress
 import logging
-import os
-import socket
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from aiohttp import StreamReader, web
@@ -22,34 +17,20 @@ from aiohttp.web_protocol import RequestHandler
 from edgeproxy._core.wheel import Timer
 from edgeproxy.dialects.openai_chat import error_body
 from edgeproxy.domain import errors
+from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, Connections, DoorLimits
 from edgeproxy.proxy.exchange import Client
 from edgeproxy.proxy.guard import refusal
+from edgeproxy.proxy.half_close import begin_probing
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.telemetry.metrics import Refusal
 
 log = logging.getLogger(__name__)
 
-HIGH_WATER, LOW_WATER = 256 * 1024, 64 * 1024  # bytes waiting for one client
-PROBES_S = (0.03, 0.06, 0.1, 0.5, 2.0)  # after a half-close: is anybody still there?
-TCP_CLOSE = 7  # Linux, include/net/tcp_states.h
-
-
-@dataclass(frozen=True, slots=True)
-class DoorLimits:
-    """Seconds, bytes, counts."""
-
-    body_bytes: int = 32 * 1024 * 1024
-    connections: int = 10_000
-    per_address: int = 200
-    header_s: float = 10.0
-    body_s: float = 15.0  # and one second more a 64 KiB
-    keepalive_s: float = 75.0
-
 
 class DoorProtocol(RequestHandler):
     """aiohttp's protocol, with the call told about everything that happens to its connection."""
 
-    __slots__ = ("_address", "_door", "_head_at", "_payload", "_probes", "_timer", "client", "is_half_closed")
+    __slots__ = ("_address", "_door", "_head_at", "_payload", "_timer", "client", "is_half_closed")
 
     def __init__(self, door: "DoorServer", **kwargs: Any) -> None:
         super().__init__(door, **kwargs)
@@ -57,7 +38,6 @@ class DoorProtocol(RequestHandler):
         self._address = ""
         self._head_at = 0.0  # when an incomplete head began to arrive
         self._timer: Timer | None = None
-        self._probes = 0
         self._payload: StreamReader | None = None  # the body of the request that came last
         self.is_half_closed = False
         self.client: Client | None = None
@@ -66,7 +46,7 @@ class DoorProtocol(RequestHandler):
         transport = cast(asyncio.Transport, transport)  # uvloop's is none by its type
         peer = transport.get_extra_info("peername")
         self._address = peer[0] if isinstance(peer, tuple) else ""
-        if not self._door.admit(self._address):
+        if not self._door.counted.admit(self._address):
             self._address = ""
             transport.abort()
             return
@@ -79,7 +59,7 @@ class DoorProtocol(RequestHandler):
         if self._timer is not None:
             self._timer.cancel()
         if self._address:
-            self._door.release(self._address)
+            self._door.counted.release(self._address)
         client, self.client = self.client, None
         super().connection_lost(exc)
         if client is not None:
@@ -135,21 +115,8 @@ class DoorProtocol(RequestHandler):
         return True
 
     def begin_probing(self) -> None:
-        """Ask a half-closed client's system whether the client is still there; once a call listens."""
-        if self.client is not None:
-            self.client.half_closed()
-            self._probes = 0
-            self._door.plane.wheel.arm(self._probe, time.monotonic() + PROBES_S[0])
-
-    def _probe(self, now: float) -> float | None:
-        """The answer to our last bytes has had time to come: a reset means that the client is gone."""
-        if self.transport is None or self.client is None:
-            return None
-        if _tcp_state(self.transport) == TCP_CLOSE:
-            self.transport.abort()
-            return None
-        self._probes += 1
-        return now + PROBES_S[min(self._probes, len(PROBES_S) - 1)]
+        """Once a call listens."""
+        begin_probing(self, self._door.plane.wheel)
 
     # --- errors ------------------------------------------------------------------------------------------------
 
@@ -182,27 +149,18 @@ class DoorProtocol(RequestHandler):
 _PLAIN_HEAD = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
 
 
-def _tcp_state(transport: asyncio.Transport) -> int:
-    try:
-        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as sock:
-            return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-    except OSError:
-        return TCP_CLOSE
-
-
 def error_response(error: errors.CallError) -> web.Response:
     return web.Response(status=error.status, body=error_body(error), content_type="application/json")
 
 
 class DoorServer(web.Server):
-    """Makes a DoorProtocol for each connection, and counts connections."""
+    """Makes a DoorProtocol for each connection."""
 
-    def __init__(self, handler: Any, plane: DataPlane, limits: DoorLimits, **kwargs: Any) -> None:
+    def __init__(self, handler: Any, plane: DataPlane, limits: DoorLimits, counted: Connections, **kwargs: Any) -> None:
         super().__init__(_guarded(handler), **kwargs)
         self.plane = plane
         self.limits = limits
-        self.open = 0
-        self._by_address: Counter[str] = Counter()
+        self.counted = counted
         self._arguments = {
             "keepalive_timeout": limits.keepalive_s,
             "lingering_time": 2.0,
@@ -213,30 +171,6 @@ class DoorServer(web.Server):
 
     def __call__(self) -> DoorProtocol:
         return DoorProtocol(self, loop=self._loop, **self._arguments)
-
-    def admit(self, address: str) -> bool:
-        """Count a new connection, unless it is one too many."""
-        is_full = self.open >= self.limits.connections
-        if is_full or (self._by_address[address] >= self.limits.per_address and not _is_near(address)):
-            self.plane.meter.rejected(Refusal.OVERLOAD)
-            return False
-        self.open += 1
-        self._by_address[address] += 1
-        return True
-
-    def release(self, address: str) -> None:
-        self.open -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
-
-
-def _is_near(address: str) -> bool:
-    """Loopback and private addresses are load balancers and neighbours: many clients share one of them."""
-    try:
-        return not ipaddress.ip_address(address.partition("%")[0]).is_global
-    except ValueError:
-        return True  # a unix socket
 
 
 def _guarded(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Any:

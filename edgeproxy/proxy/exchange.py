@@ -1,5 +1,6 @@
 """What a door hands to the pipeline: one request, and the connection that its answer goes out on."""
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 
@@ -35,8 +36,8 @@ class Exchange(Protocol):
     def take_body(self) -> bytes | None:
         """The body, when all of it has arrived already."""
 
-    async def read_body(self) -> bytes:
-        """Wait for the body, within its limits of size and time. Runs in a task of its own."""
+    def read_body(self) -> Awaitable[bytes]:
+        """The body, within its limits of size and time. To be awaited at once, in the call's own coroutine."""
 
     def write(self, data: bytes) -> None:
         """A whole answer, head and body."""

@@ -36,10 +36,14 @@ def refusal(request: web.BaseRequest) -> errors.CallError | None:
 def _host_refusal(hosts: list[str], is_http10: bool) -> errors.CallError | None:
     if not hosts and is_http10:
         return None
-    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    if found is None or (found[1] and not 0 < int(found[1]) <= 65535):
-        return errors.InvalidRequest("The Host header is missing or is no host.")
-    return None
+    if len(hosts) == 1 and is_host(hosts[0]):
+        return None
+    return errors.InvalidRequest("The Host header is missing or is no host.")
+
+
+def is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and (not found[1] or 0 < int(found[1]) <= 65535)
 
 
 class ExpectationFailed(errors.InvalidRequest):

@@ -17,7 +17,7 @@ from edgeproxy.proxy.answer import write_error
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.call import Call, ClientGone
 from edgeproxy.proxy.decode import decode
-from edgeproxy.proxy.drive import Drive, foreign
+from edgeproxy.proxy.drive import Drive
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.failover import serve_by_one
 from edgeproxy.proxy.plan import Plan, find_model, make_plan
@@ -37,7 +37,7 @@ async def serve(call: Call) -> None:
     call.deadline_s = deadline(call.exchange, plane.limits.deadline_s)
     body = call.exchange.take_body()
     if body is None:
-        body = await foreign(call.exchange.read_body(), plane.loop)
+        body = await call.exchange.read_body()
     plane.meter.body(len(body))
     call.asked = decode(body)
     call.routes = find_model(call.asked.model, plane.snapshot)

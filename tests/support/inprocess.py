@@ -18,6 +18,7 @@ from edgeproxy.domain.secret import Secret
 from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Snapshot, Timeouts
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.slots import SlotDirectory
+from edgeproxy.proxy.drive import foreign
 from edgeproxy.proxy.exchange import Client, ClientTransport
 from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools
@@ -129,13 +130,17 @@ class FakeExchange:
 
     async def read_body(self) -> bytes:
         assert self.arrives is not None
-        return await self.arrives
+        return await foreign(_wait(self.arrives), asyncio.get_running_loop())
 
     def write(self, data: bytes) -> None:
         self.client_side.write(data)
 
     def probe(self) -> None:
         self.probes += 1
+
+
+async def _wait(future: asyncio.Future[bytes]) -> bytes:
+    return await future
 
 
 def make_plane(

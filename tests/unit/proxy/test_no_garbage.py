@@ -29,7 +29,7 @@ from support.inprocess import (
 )
 
 from edgeproxy.proxy.aiohttp_door import DoorRunner, add_chat_routes
-from edgeproxy.proxy.aiohttp_protocol import DoorLimits
+from edgeproxy.proxy.connections import DoorLimits
 from edgeproxy.proxy.plane import DataPlane
 
 CALLS = 20
