@@ -4,10 +4,14 @@
 BENCH_ARGS ?=
 BENCH_VENV := .venv-bench
 
-.PHONY: bench-tools bench-versus bench-failover bench-delay bench-load
+.PHONY: bench-tools bench-budget bench-versus bench-failover bench-delay bench-load
 
 bench-tools:
 	@$(MAKE) --no-print-directory --silent -C benchmarks/load
+
+# where the instructions of one call and one event go, under callgrind: no quiet machine needed
+bench-budget: build bench-tools
+	$(BIN)/python -m benchmarks.budget $(BENCH_ARGS)
 
 # CPU per call and per event beside nginx and others, added latency
 bench-versus: build bench-tools

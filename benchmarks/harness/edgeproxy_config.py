@@ -7,6 +7,8 @@ HEAD = """\
 server:
   listen: 127.0.0.1:{port}
   ops: 127.0.0.1:{ops_port}
+  workers: {workers}
+  door: {door}
   limits: {{ max_connections: 20000, connections_per_address: 20000 }}
   drain: {{ accept_for: 0s, timeout: 1s }}
 log: {{ access: {access_log}, format: json }}
@@ -23,11 +25,19 @@ def edgeproxy_config(
     models: Iterable[str],
     key_digests: Iterable[str],
     access_log: Path,
+    workers: str = "1",
+    door: str = "aiohttp",
     first_event_s: float = 30,
     stall_s: float = 60,
 ) -> str:
     head = HEAD.format(
-        port=port, ops_port=ops_port, access_log=access_log, first_event_s=first_event_s, stall_s=stall_s
+        port=port,
+        ops_port=ops_port,
+        workers=workers,
+        door=door,
+        access_log=access_log,
+        first_event_s=first_event_s,
+        stall_s=stall_s,
     )
     lines = [head, "providers:"]
     lines += [

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -58,9 +59,15 @@ class Gateway(ABC):
 class Program(Gateway):
     """A gateway that is a program with a configuration file."""
 
+    start_limit_s = 120.0
+
     @abstractmethod
     def command(self, backend: Backend, port: int) -> Sequence[str]:
         """Write its configuration to `backend.work` and say how to run it."""
+
+    def is_ready(self) -> bool:
+        """Asked once its port accepts."""
+        return True
 
     @contextmanager
     def serve(self, backend: Backend, prefix: Sequence[str] = ()) -> Iterator[Running]:
@@ -69,7 +76,7 @@ class Program(Gateway):
         command = [*prefix, *self.command(backend, port)]
         with running(command, log, cwd=BENCHMARKS.parent) as process:
             try:
-                wait_for(lambda: accepts(port), self.name, process)
+                wait_for(lambda: accepts(port) and self.is_ready(), self.name, process, self.start_limit_s)
             except RuntimeError as error:
                 raise RuntimeError(f"{error}\n{log.read_text(errors='replace')[-2000:]}") from None
             yield Running(port, process.pid)
@@ -120,10 +127,21 @@ class Edgeproxy(Program):
     name = "edgeproxy"
     does = "all that exists: key check, decode, scoring, breaker, failover, usage, field patching, metrics, access log"
 
-    def __init__(self, first_event_s: float = 30.0, stall_s: float = 60.0, ops_port: int = 0) -> None:
+    def __init__(
+        self,
+        first_event_s: float = 30.0,
+        stall_s: float = 60.0,
+        ops_port: int = 0,
+        workers: str = "1",
+        door: str = "aiohttp",
+        worker_python: Path | None = None,
+    ) -> None:
         self.first_event_s = first_event_s
         self.stall_s = stall_s
         self.ops_port = ops_port or free_port()
+        self.workers = workers
+        self.door = door
+        self.worker_python = worker_python  # what stands in for Python when a worker is started
 
     def version(self) -> str | None:
         return said_version([*edgeproxy_command(), "--version"])
@@ -138,20 +156,31 @@ class Edgeproxy(Program):
                 upstream_ports=backend.ports,
                 models=[f"bench/m{i}" for i in range(backend.models)],
                 key_digests=digests,
+                workers=self.workers,
+                door=self.door,
                 access_log=backend.work / "edgeproxy-access.log",
                 first_event_s=self.first_event_s,
                 stall_s=self.stall_s,
             )
         )
-        return [*edgeproxy_command(), "serve", "--config", str(path)]
+        return [*edgeproxy_command(self.worker_python), "serve", "--config", str(path)]
+
+    def is_ready(self) -> bool:
+        """All of its workers serve: a port that accepts says only that the supervisor listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ops_port}/readyz", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
 
 ROWS: tuple[type[Gateway], ...] = (Direct, Nginx, Haproxy, Edgeproxy)
 
 
-def edgeproxy_command() -> list[str]:
+def edgeproxy_command(worker_python: Path | None = None) -> list[str]:
     """This checkout's edgeproxy, on the Python that runs the benchmark, installed or not."""
-    return [sys.executable, "-c", "import sys; from edgeproxy.cli.main import main; sys.exit(main())"]
+    other = f"sys.executable = {str(worker_python)!r}; " if worker_python else ""
+    return [sys.executable, "-c", f"import sys; {other}from edgeproxy.cli.main import main; sys.exit(main())"]
 
 
 def said_version(command: Sequence[str]) -> str | None:

@@ -1,6 +1,7 @@
 """RESULTS.md: each tool owns one section of it and writes nothing else."""
 
 import re
+from pathlib import Path
 
 from benchmarks.harness.machine import describe, today
 from benchmarks.harness.tools import BENCHMARKS
@@ -18,9 +19,11 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def write_section(name: str, body: str) -> None:
-    text = RESULTS.read_text() if RESULTS.exists() else HEAD
+def write_section(name: str, body: str, path: Path | None = None) -> None:
+    """Into RESULTS.md, or a page that has a place for it."""
+    path = path or RESULTS
+    text = path.read_text() if path.exists() else HEAD
     section = f"<!-- {name} -->\n## {name}\n\n{today()}; {describe()}\n\n{body.strip()}\n<!-- end of {name} -->\n"
     pattern = re.compile(rf"<!-- {re.escape(name)} -->.*?<!-- end of {re.escape(name)} -->\n", re.DOTALL)
     new = pattern.sub(lambda _: section, text) if pattern.search(text) else f"{text.rstrip()}\n\n{section}"
-    RESULTS.write_text(new)
+    path.write_text(new)

@@ -94,3 +94,34 @@ def test_a_tool_writes_its_own_section_and_no_other(tmp_path: Path, monkeypatch:
         results.write_section(name, body)
     text = (tmp_path / "RESULTS.md").read_text()
     assert ("first" in text, "second" in text, "other" in text) == (False, True, True)
+
+
+def test_compiled_functions_have_readable_names() -> None:
+    phases = importlib.import_module("benchmarks.budget.phases")
+    names = {
+        "__pyx_f_9edgeproxy_5_core_5relay_5Relay_deliver": "_core/relay:Relay.deliver",
+        "__pyx_pw_9edgeproxy_5_core_8upstream_18UpstreamConnection_17data_received": (
+            "_core/upstream:UpstreamConnection.data_received"
+        ),
+        "__pyx_f_9edgeproxy_5_core_4text_skip_string": "_core/text:skip_string",
+        "uv__io_poll": "uv__io_poll",
+    }
+    assert {symbol: phases.compiled(symbol) for symbol in names} == names
+
+
+def test_an_instruction_counts_for_the_innermost_phase() -> None:
+    phases = importlib.import_module("benchmarks.budget.phases")
+    names = phases.Names(
+        f"1000\t{ROOT}/edgeproxy/proxy/pipeline.py\tserve\n1001\t{ROOT}/edgeproxy/proxy/decode.py\tdecode"
+    )
+    stacks = {("malloc", "frame_1001", "_PyEval_EvalFrameDefault", "frame_1000"): 5, ("malloc", "frame_1000"): 2}
+    assert phases.by_phase(stacks, names) == {"decode": 5, "pipeline": 2}
+
+
+def test_costs_of_calls_are_left_to_the_called_function(tmp_path: Path) -> None:
+    callgrind = importlib.import_module("benchmarks.budget.callgrind")
+    dump = tmp_path / "callgrind.out"
+    dump.write_text("fn=(1) main\n0 3\ncfn=(2) inner'main\ncalls=4 0\n0 700\n\nfn=(2)\n0 700\n")
+    counts = callgrind.read(dump)
+    assert counts.own == {("main",): 3, ("inner", "main"): 700}
+    assert counts.times == {("inner", "main"): 4}
