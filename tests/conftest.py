@@ -16,6 +16,11 @@ settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--door", action="append", help="fault tests: only this door, for every row (may be repeated)")
+    parser.addoption("--workers", type=int, default=1, help="fault tests: how many workers serve")
+
+
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

@@ -10,6 +10,7 @@ import pytest
 from support.builders import KEY, TIMEOUTS
 from support.checks import SAMPLE, ends_in_error, is_whole_stream
 from support.client import DEADLINE_S, Answer, Client, chat_body, request_bytes
+from support.doors import BOTH
 from support.replies import (
     as_chunk,
     chat,
@@ -26,6 +27,8 @@ from support.replies import (
 )
 from support.scripted import Fin, Note, Pulse, ReadRequest, Rst, Script, Send, Stall, Wait
 from support.stage import Lot
+
+DOORS = BOTH
 
 TEN = tuple(f" w{number}" for number in range(10))
 SENT = [role(), *contents(TEN)]

@@ -135,15 +135,6 @@ async def test_a_whole_answer_is_a_typed_error_when_nobody_else_serves_the_model
     is_typed_error(answer, row.status, row.public_type)
 
 
-async def test_u18_bytes_beyond_the_length_are_dropped_and_the_connection_too(lot: Lot) -> None:
-    script = [ReadRequest(), Send(whole(ANSWER, len(ANSWER)) + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")]
-    async with lot.a.plays(script) as a:
-        for _ in range(2):
-            answer = await lot.chat(stream=False, solo=True)
-            assert answer.json["choices"][0]["finish_reason"] == "stop"
-        assert len(a.peers) == 2
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_u25_a_redirect_is_not_followed(lot: Lot, status: int) -> None:
     async with ScriptedUpstream(reserve(), [chat()]) as elsewhere:

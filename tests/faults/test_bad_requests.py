@@ -11,9 +11,12 @@ import pytest
 from support.builders import KEY
 from support.checks import is_typed_error
 from support.client import Answer, Client, chat_body, exchange, request_bytes
+from support.doors import BOTH
 from support.replies import chat
 from support.scripted import ScriptedUpstream
 from support.stage import Lot, Stage
+
+DOORS = BOTH
 
 MIB = 1 << 20
 LIMIT = 32 * MIB

@@ -15,6 +15,7 @@ from support.checks import (
     opens_after,
     settled_once,
 )
+from support.client import Client
 from support.replies import chat, chunked, completion, json_body, role, stream_head
 from support.scripted import Deaf, Fin, ReadRequest, Rst, Script, Send, Serve, Step, black_hole
 from support.stage import Lot, Site
@@ -159,9 +160,10 @@ async def test_u03_an_upstream_that_stops_reading_is_left(lot: Lot) -> None:
 async def test_u07_a_stale_connection_is_replaced_at_the_same_endpoint(lot: Lot, ending: Fin | Rst) -> None:
     """The pooled connection ends just as the second request arrives on it."""
     stale = [ReadRequest(), Send(json_body(completion())), ReadRequest(), ending]
-    async with lot.a.plays(stale, [chat()]) as a, lot.b.plays([chat()]) as b:
-        await lot.chat(stream=False)
-        answer = await lot.chat(stream=False)
+    client = await Client.connect(lot.edge.api)
+    async with client, lot.a.plays(stale, [chat()]) as a, lot.b.plays([chat()]) as b:
+        await lot.chat_on(client, stream=False)
+        answer = await lot.chat_on(client, stream=False)
         assert answer.status == 200
         assert [len(peer.requests) for peer in a.peers] == [2, 1]
         assert b.peers == []
@@ -172,9 +174,9 @@ async def test_u07_a_stale_connection_is_replaced_at_the_same_endpoint(lot: Lot,
 async def test_u07_counts_for_no_breaker(lot: Lot) -> None:
     stale = [ReadRequest(), Send(json_body(completion())), ReadRequest(), Fin()]
     fresh = [*stale]
-    async with lot.a.plays(stale, fresh):
+    async with await Client.connect(lot.edge.api) as client, lot.a.plays(stale, fresh):
         for _ in range(2 * ENDPOINT_LIMIT):
-            answer = await lot.chat(stream=False, solo=True)
+            answer = await lot.chat_on(client, stream=False, solo=True)
             assert answer.status == 200
     assert await lot.breaker(solo=True) == "closed"
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.checks import ENDPOINT_LIMIT, TEXT, is_typed_error, is_whole_stream
 from support.client import Answer
+from support.doors import BOTH
 from support.replies import (
     LAST_CHUNK,
     as_chunk,
@@ -24,6 +25,8 @@ from support.replies import (
 )
 from support.scripted import Fin, Pulse, ReadRequest, Send, SendSlices, Step, Wait
 from support.stage import Lot
+
+DOORS = BOTH
 
 RUNES = "Ünïcödé → 漢字 🙂"
 

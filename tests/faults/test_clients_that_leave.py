@@ -10,6 +10,7 @@ import pytest
 from support.builders import KEY
 from support.checks import ENDPOINT_LIMIT, is_whole_stream
 from support.client import Client, chat_body, request_bytes
+from support.doors import BOTH
 from support.edge import until
 from support.http import Request
 from support.peer import Peer
@@ -29,6 +30,8 @@ from support.replies import (
 )
 from support.scripted import Do, Note, ReadRequest, Script, Send, Serve, Stall, Step, Wait, black_hole
 from support.stage import Lot
+
+DOORS = BOTH
 
 ABORT_S = 0.1
 SLACK_S = 0.4  # two busy cores

@@ -5,9 +5,12 @@ from itertools import cycle, islice
 
 from support.builders import KEY
 from support.client import Client, chat_body, request_bytes
+from support.doors import BOTH
 from support.replies import chat, chunked, contents, error_body, role, stream_head
 from support.scripted import Fin, ReadRequest, Rst, Script, Send, Stall
 from support.stage import Lot, Stage
+
+DOORS = BOTH
 
 HOUSES = 42  # lots a storm; each soon has an open breaker, so that faults need many
 LOTS = 3 * HOUSES

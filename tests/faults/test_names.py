@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from support.builders import FIRST, LAST, ConfigBuilder
@@ -27,8 +28,9 @@ def host_of(site: Site) -> str:
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Names]:
+def names(tmp_path_factory: pytest.TempPathFactory, server: dict[str, Any]) -> Iterator[Names]:
     folder, builder = tmp_path_factory.mktemp("names"), ConfigBuilder()
+    builder.server.update(server)
     resolver = Resolver(folder)
     pairs = [(Site(f"a{n}", reserve()), Site(f"b{n}", reserve())) for n in range(LOTS)]
     for number, (a, b) in enumerate(pairs):

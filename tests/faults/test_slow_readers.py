@@ -3,16 +3,20 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.builders import KEY
 from support.checks import is_whole_stream
 from support.client import Client, chat_body, request_bytes
+from support.doors import BOTH
 from support.http import Request
 from support.peer import Peer
 from support.replies import as_chunk, chat, content, stream_head
 from support.scripted import ReadRequest, Script, Send, SendTimes, Serve, Step
 from support.stage import Lot, Stage
+
+DOORS = BOTH
 
 KIB, MIB = 1 << 10, 1 << 20
 SLOW_READER_S = 1.5
@@ -21,12 +25,12 @@ EVENT = as_chunk(content("x" * 1000))
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, server: dict[str, Any]) -> Iterator[Stage]:
     """The stall limit is longer than the slow reader's, so that one cannot pass for the other."""
     timeouts = {"connect": 0.5, "first_event": 2.0, "stall": 8.0, "comments": 8.0, "whole": 60.0}
     limits = {"slow_reader": SLOW_READER_S}
     folder = tmp_path_factory.mktemp("edge")
-    stage = Stage(folder, 8, provider={"timeouts": timeouts}, limits=limits)
+    stage = Stage(folder, 8, provider={"timeouts": timeouts}, limits=limits, **server)
     stage.edge.start()
     yield stage
     stage.close()

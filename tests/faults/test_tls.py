@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -39,8 +40,9 @@ class Tls:
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
+def tls(tmp_path_factory: pytest.TempPathFactory, server: dict[str, Any]) -> Iterator[Tls]:
     folder, trusted, builder = tmp_path_factory.mktemp("tls"), trustme.CA(), ConfigBuilder()
+    builder.server.update(server)
     ca_file = folder / "ca.pem"
     trusted.cert_pem.write_to_path(str(ca_file))
     pairs = [(Site(f"a{n}", reserve()), Site(f"b{n}", reserve())) for n in range(36)]

@@ -154,9 +154,9 @@ class Edge:
     # what it holds
     @property
     def descriptors(self) -> int:
-        """Open files and sockets of the worker, idle connections among them. Only root may see them: else 0."""
+        """Open files and sockets of the workers, idle connections among them. Only root may see them: else 0."""
         try:
-            return len(os.listdir(f"/proc/{self.worker}/fd"))
+            return sum(len(os.listdir(f"/proc/{worker}/fd")) for worker in self.workers())
         except PermissionError:
             return 0
 
@@ -176,12 +176,14 @@ class Edge:
             assert time.monotonic() < deadline, f"{counts} calls and streams are still counted"
 
     def _open_files(self) -> list[str]:
-        return [os.readlink(entry) for entry in Path(f"/proc/{self.worker}/fd").iterdir()]
+        folders = [Path(f"/proc/{worker}/fd") for worker in self.workers()]
+        return [os.readlink(entry) for folder in folders for entry in folder.iterdir()]
 
     def reset_peak_memory(self) -> int:
-        """Forget the worker's memory peak; what is resident now, in bytes."""
+        """Forget the workers' memory peak; what is resident now, in bytes."""
         try:
-            Path(f"/proc/{self.worker}/clear_refs").write_text("5")
+            for worker in self.workers():
+                Path(f"/proc/{worker}/clear_refs").write_text("5")
         except PermissionError:
             pytest.skip("only root may watch the memory of a hardened process")
         return self._memory("VmRSS")
@@ -194,9 +196,10 @@ class Edge:
         return self._memory("VmHWM")
 
     def _memory(self, name: str) -> int:
-        status = Path(f"/proc/{self.worker}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith(name))
-        return int(line.split()[1]) * 1024
+        """Of all workers."""
+        pages = [Path(f"/proc/{worker}/status").read_text() for worker in self.workers()]
+        lines = [line for page in pages for line in page.splitlines() if line.startswith(name)]
+        return sum(int(line.split()[1]) for line in lines) * 1024
 
 
 async def until(look: Callable[[], T | None], deadline_s: float = SETTLE_S) -> T:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.builders import FIRST, LAST, ConfigBuilder
-from support.client import Answer
+from support.builders import FIRST, KEY, LAST, ConfigBuilder
+from support.client import Answer, Client, chat_body, request_bytes
 from support.edge import Edge, until
 from support.metrics import Metrics
 from support.scripted import Script, ScriptedUpstream, reserve
@@ -51,6 +51,14 @@ class Lot:
 
     async def chat(self, *, stream: bool = True, solo: bool = False, **more: Any) -> Answer:
         return await self.edge.chat(self.solo if solo else self.pair, stream=stream, **more)
+
+    async def chat_on(self, client: Client, *, stream: bool = True, solo: bool = False, **more: Any) -> Answer:
+        """A call on a connection of the test's: calls on one connection come to one worker, and to its pool."""
+        await client.send(self.request(stream=stream, solo=solo, **more))
+        return await client.read_answer()
+
+    def request(self, *, stream: bool = True, solo: bool = False, **more: Any) -> bytes:
+        return request_bytes(chat_body(self.solo if solo else self.pair, stream=stream, **more), key=KEY)
 
     def lines(self) -> list[dict[str, Any]]:
         """The access lines of this lot's calls."""

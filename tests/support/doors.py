@@ -1,0 +1,5 @@
+"""The doors that tests go through."""
+
+AIOHTTP = "aiohttp"
+DEFAULT = (AIOHTTP,)
+BOTH = (AIOHTTP,)
