@@ -49,6 +49,7 @@ cdef class ChatPatch:
     cdef bint has_members      # something stands in front of the `}`
     cdef bint has_usage        # of a whole reply: a member to be replaced is there
     cdef bint is_error_object  # "object":"error"
+    cdef bint has_choices      # something stands in `choices`
     cdef uint64_t finished     # bit `1 << index` of each choice that has a finish_reason
     cdef Said said
     cdef Finish last_finish

@@ -17,6 +17,7 @@ from edgeproxy._core.chat cimport (
     FINISH_STOP,
     FINISH_TOOL_CALLS,
     PART_CHOICES,
+    PART_CREATED,
     PART_FINGERPRINT,
     PART_ID,
     PART_MODEL,
@@ -97,24 +98,26 @@ cdef class ChatPatch:
     def __cinit__(
         self, bytes generation not None, bytes model not None, bytes provider not None, created, *, native_finish
     ):
-        cdef Py_ssize_t part, size
+        cdef Py_ssize_t part
+        cdef Py_ssize_t sizes[<int>PARTS]
+        cdef bytes number = b"%d" % created
         self.native_finish = native_finish
-        pieces = (
-            b'"id":"' + generation + b'",',
-            b'"object":"chat.completion.chunk",',
-            b'"created":%d,' % created,
-            b'"model":"' + model + b'",',
-            b'"provider":"' + provider + b'",',
-            b'"choices":[],',
-            b'"system_fingerprint":null,',
+        self.owned = (
+            b'"id":"%b","object":"chat.completion.chunk","created":%b,"model":"%b","provider":"%b",'
+            b'"choices":[],"system_fingerprint":null,' % (generation, number, model, provider)
         )
-        self.owned = b"".join(pieces)
+        sizes[<int>PART_ID] = len(b'"id":"",') + len(generation)
+        sizes[<int>PART_OBJECT] = len(b'"object":"chat.completion.chunk",')
+        sizes[<int>PART_CREATED] = len(b'"created":,') + len(number)
+        sizes[<int>PART_MODEL] = len(b'"model":"",') + len(model)
+        sizes[<int>PART_PROVIDER] = len(b'"provider":"",') + len(provider)
+        sizes[<int>PART_CHOICES] = len(b'"choices":[],')
+        sizes[<int>PART_FINGERPRINT] = len(b'"system_fingerprint":null,')
         cdef const char *p = PyBytes_AS_STRING(self.owned)
         for part in range(<int>PARTS):
-            size = len(pieces[part])
             self.members[part].start = p
-            self.members[part].size = size
-            p += size
+            self.members[part].size = sizes[part]
+            p += sizes[part]
         self.values[<int>PART_ID] = inner(self.members[<int>PART_ID], len(b'"id":'))
         self.values[<int>PART_MODEL] = inner(self.members[<int>PART_MODEL], len(b'"model":'))
         self.values[<int>PART_PROVIDER] = inner(self.members[<int>PART_PROVIDER], len(b'"provider":'))
@@ -148,7 +151,7 @@ cdef class ChatPatch:
         self.present = 0
         self.finished = 0
         self.last_finish = FINISH_NONE
-        self.has_members = self.has_usage = self.is_error_object = False
+        self.has_members = self.has_usage = self.is_error_object = self.has_choices = False
         self.said.has_content = self.said.has_role = False
         self.id.start = self.model.start = self.native.start = NULL
         self.error.start = self.usage.start = self.inner_usage.start = NULL
@@ -244,6 +247,7 @@ cdef class ChatPatch:
             return skip_value(p, end, &self.walk, 1)
         p = open_array(p, end, &self.walk)
         while p is not NULL and not self.walk.is_closed:
+            self.has_choices = True
             if p < end and p[0] == c'{':
                 p = self.read_choice(p, end)
             else:

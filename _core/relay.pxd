@@ -1,6 +1,7 @@
 cimport cython
 
 from edgeproxy._core.sse cimport ChatScanner
+from edgeproxy._core.wheel cimport Timer, Wheel
 
 # How an attempt ended. The order has no meaning; `proxy/judge.py` says what each one does to whom.
 cdef enum:
@@ -61,8 +62,8 @@ cdef class Relay:
     cdef Py_ssize_t collected_size
     cdef Py_ssize_t collect_limit
     cdef int collected_as         # result when the body is complete
-    cdef object timer
-    cdef object wheel
+    cdef Timer timer
+    cdef Wheel wheel
     cdef readonly double sent_at
     cdef readonly double first_byte_at
     cdef readonly double first_event_at

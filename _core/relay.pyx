@@ -13,6 +13,7 @@ from edgeproxy._core.buffer cimport Buffer
 from edgeproxy._core.clock cimport monotonic
 from edgeproxy._core.direct cimport direct_fd, put, put_bytes
 from edgeproxy._core.sse cimport ChatScanner
+from edgeproxy._core.wheel cimport Timer, Wheel
 
 RESULTS = (
     "none", "done", "status", "stale", "reset", "protocol", "truncated", "bad_response", "first_event", "stall",
@@ -46,7 +47,7 @@ cdef inline int size_line_of(Py_ssize_t size, char *line) noexcept nogil:
 
 @cython.final
 cdef class Relay:
-    def __cinit__(self, client, owner, wheel, *, bint is_stream, bint is_chunked, bint wants_comments,
+    def __cinit__(self, client, owner, Wheel wheel not None, bint is_stream, bint is_chunked, bint wants_comments,
                   double slow_reader_s=120.0):
         self.client = client
         self.client_fd = direct_fd(client)
@@ -61,7 +62,7 @@ cdef class Relay:
 
     # --- the attempt -------------------------------------------------------------------------------------------
 
-    def begin(self, upstream, ChatScanner scanner, bytes head, *, double now, double send_s, double first_s,
+    def begin(self, upstream, ChatScanner scanner, bytes head, double now, double send_s, double first_s,
               double whole_until, double stall_s, double comments_s):
         """A request is on its way on `upstream`. Limits in seconds, `whole_until` is monotonic time."""
         self.upstream = upstream

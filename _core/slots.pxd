@@ -28,3 +28,18 @@ cdef class MetricSlots:
     cdef char *address(self, object view, Py_ssize_t needed) except NULL
     cdef int check(self, Py_ssize_t index) except -1
     cdef void fold(self, Py_ssize_t first, Py_ssize_t sum_at, int bounds, double value) noexcept nogil
+
+
+@cython.final
+cdef class Counter:
+    cdef MetricSlots slots    # keeps the mapping alive
+    cdef int64_t *at          # [size]
+    cdef Py_ssize_t size
+
+
+@cython.final
+cdef class Histogram:
+    cdef MetricSlots slots
+    cdef Py_ssize_t first
+    cdef Py_ssize_t sum_at
+    cdef int bounds

@@ -5,7 +5,7 @@ that it can never disagree with its buckets.
 """
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.math cimport isnan
+from libc.math cimport NAN, isnan
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
@@ -75,15 +75,6 @@ cdef class MetricSlots:
         self.check(index)
         self.own_counts[index] += amount
 
-    def add_each(self, Py_ssize_t first, tuple amounts):
-        """Count in neighbouring slots, an amount each."""
-        cdef Py_ssize_t position, size = len(amounts)
-        self.check(first)
-        if first + size > self.counts:
-            raise IndexError(f"slots {first}+{size} of {self.counts}")
-        for position in range(size):
-            self.own_counts[first + position] += <int64_t>amounts[position]
-
     def put(self, Py_ssize_t index, int64_t value):
         """Set a gauge."""
         self.check(index)
@@ -112,6 +103,24 @@ cdef class MetricSlots:
             raise IndexError(f"sum {sum_at} of {self.sums}")
         if not isnan(value):
             self.fold(first, sum_at, bounds, value if value > 0.0 else 0.0)
+
+    def counter(self, Py_ssize_t first, Py_ssize_t size):
+        """A handle for `size` neighbouring counts."""
+        cdef Counter made = Counter.__new__(Counter)
+        self.check(first)
+        self.check(first + size - 1)
+        made.slots = self
+        made.at = self.own_counts + first
+        made.size = size
+        return made
+
+    def histogram(self, Py_ssize_t first, Py_ssize_t sum_at, int bounds):
+        """A handle for one histogram: what `observe` takes, checked once."""
+        cdef Histogram made = Histogram.__new__(Histogram)
+        self.observe(first, sum_at, bounds, NAN)
+        made.slots = self
+        made.first, made.sum_at, made.bounds = first, sum_at, bounds
+        return made
 
     def clear(self, int worker, Py_ssize_t first, Py_ssize_t size=1):
         """Zero the gauges of a worker that is gone: nobody else writes there now."""
@@ -144,3 +153,32 @@ cdef class MetricSlots:
             for index in range(self.sums):
                 into[index] += region_of[index]
         return memoryview(total).cast("d")
+
+
+@cython.final
+cdef class Counter:
+    """Counts that one meter adds to. Made by `MetricSlots.counter`."""
+
+    def add(self, Py_ssize_t offset=0, int64_t amount=1):
+        """Count at `offset`. A gauge goes down by a negative amount."""
+        if not 0 <= offset < self.size:
+            raise IndexError(f"count {offset} of {self.size}")
+        self.at[offset] += amount
+
+    def add_each(self, tuple amounts):
+        """Count in all of them, an amount each."""
+        cdef Py_ssize_t position
+        if len(amounts) != self.size:
+            raise IndexError(f"{len(amounts)} amounts for {self.size} counts")
+        for position in range(self.size):
+            self.at[position] += <int64_t>amounts[position]
+
+
+@cython.final
+cdef class Histogram:
+    """One histogram that a meter adds to. Made by `MetricSlots.histogram`."""
+
+    def observe(self, double value):
+        """One sample. NaN is nothing; below zero (a clock that stepped) is zero."""
+        if not isnan(value):
+            self.slots.fold(self.first, self.sum_at, self.bounds, value if value > 0.0 else 0.0)

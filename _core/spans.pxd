@@ -23,3 +23,4 @@ cdef class Spans:
     cdef int append(self, Member member) except -1
     cdef Py_ssize_t find(self, const char *key, Py_ssize_t size) noexcept nogil
     cdef Py_ssize_t repeated(self) except -2
+    cdef char *write_member(self, char *p, const char *name, Py_ssize_t size, Py_ssize_t i) noexcept

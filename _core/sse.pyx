@@ -376,6 +376,11 @@ cdef class ChatScanner:
             self.failure = FAILURE_ERROR_EVENT
         return True
 
+    @property
+    def has_choices(self):
+        """Whether `choices` of the reply or event that was read last is a list with something in it."""
+        return self.chat.has_choices
+
     def patch_body(self, bytes body not None, bytes usage not None) -> bytes:
         """A whole reply with the owned fields patched, and `usage` (JSON; empty: the provider's own stays) in it."""
         cdef Buffer out

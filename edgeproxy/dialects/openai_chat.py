@@ -107,22 +107,30 @@ def only_functions(tools: bytes | None) -> bool:
         return False
 
 
-class _Details(msgspec.Struct):
+class _PromptDetails(msgspec.Struct, omit_defaults=True):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct, omit_defaults=True):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct):
     prompt_tokens: int
     completion_tokens: int = 0
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
     total_tokens: int | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's spelling
 
 
 _usage = msgspec.json.Decoder(_Usage)
+_NO_PROMPT_DETAILS, _NO_COMPLETION_DETAILS = _PromptDetails(), _CompletionDetails()
 
 
 def read_usage(raw: bytes | None) -> Usage | None:
@@ -133,59 +141,97 @@ def read_usage(raw: bytes | None) -> Usage | None:
         seen = _usage.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    before = seen.prompt_tokens_details or _Details()
-    after = seen.completion_tokens_details or _Details()
-    completion, reasoning = seen.completion_tokens, after.reasoning_tokens or 0
-    if seen.total_tokens == seen.prompt_tokens + completion + reasoning:
+    before = seen.prompt_tokens_details or _NO_PROMPT_DETAILS
+    after = seen.completion_tokens_details or _NO_COMPLETION_DETAILS
+    prompt, completion, reasoning = seen.prompt_tokens, seen.completion_tokens, after.reasoning_tokens or 0
+    if reasoning and seen.total_tokens == prompt + completion + reasoning:
         completion += reasoning  # a provider that counts reasoning beside the completion, not in it
-    usage = Usage(
-        prompt=seen.prompt_tokens,
-        completion=completion,
-        cached=before.cached_tokens or seen.prompt_cache_hit_tokens or 0,
-        cache_written=before.cache_write_tokens or 0,
-        reasoning=reasoning,
-    )
-    counts = (usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
-    is_sane = all(0 <= count <= MAX_TOKENS for count in counts)
-    is_sane = is_sane and usage.cached + usage.cache_written <= usage.prompt and usage.reasoning <= usage.completion
-    return usage if is_sane else None
+    cached = before.cached_tokens or seen.prompt_cache_hit_tokens or 0
+    written = before.cache_write_tokens or 0
+    is_sane = cached >= 0 <= written and cached + written <= prompt <= MAX_TOKENS
+    if is_sane and 0 <= reasoning <= completion <= MAX_TOKENS:
+        return Usage(prompt, completion, cached, written, reasoning)
+    return None
+
+
+class _CostDetails(msgspec.Struct):
+    upstream_inference_cost: float | None
+    upstream_inference_prompt_cost: float
+    upstream_inference_completions_cost: float
+    platform_fee: float
+
+
+class _Shown(msgspec.Struct, omit_defaults=True):
+    """What the client gets to see (contract 2.5)."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    cost: float | None
+    is_byok: bool
+    prompt_tokens_details: _PromptDetails
+    completion_tokens_details: _CompletionDetails
+    cost_details: _CostDetails | None
+    is_estimated: bool = False
+
+
+class _KnownPromptDetails(_PromptDetails, forbid_unknown_fields=True): ...
+
+
+class _KnownCompletionDetails(_CompletionDetails, forbid_unknown_fields=True): ...
+
+
+class _KnownUsage(msgspec.Struct, forbid_unknown_fields=True):
+    """A provider's usage that says nothing but what `_Shown` has a place for."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    prompt_tokens_details: _KnownPromptDetails | None = None
+    completion_tokens_details: _KnownCompletionDetails | None = None
+
+
+_known = msgspec.json.Decoder(_KnownUsage)
+_encoder = msgspec.json.Encoder()
 
 
 def usage_json(usage: Usage, charge: Charge | None, raw: bytes | None) -> bytes:
     """The `usage` object for the client: the provider's own, with ours on top. `charge` None: the price is unknown."""
-    shown: dict[str, Any] = orjson.loads(raw) if raw and not usage.is_estimated else {}
-    shown |= {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.total,
-        "cost": None if charge is None else charge.total / NANO_PER_DOLLAR,
-        "is_byok": False,
-    }
-    shown["prompt_tokens_details"] = _object(shown, "prompt_tokens_details") | {
-        "cached_tokens": usage.cached,
-        "cache_write_tokens": usage.cache_written,
-    }
-    shown["completion_tokens_details"] = _object(shown, "completion_tokens_details") | {
-        "reasoning_tokens": usage.reasoning
-    }
-    shown["cost_details"] = None if charge is None else _cost_details(charge)
-    if usage.is_estimated:
-        shown["is_estimated"] = True
-    return orjson.dumps(shown)
+    known = _KnownUsage()
+    if raw and not usage.is_estimated:
+        try:
+            known = _known.decode(raw)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            ours = orjson.loads(_encoder.encode(_shown(usage, charge, _PromptDetails(), _CompletionDetails())))
+            return orjson.dumps(_merged(orjson.loads(raw), ours))
+    before = known.prompt_tokens_details or _PromptDetails()
+    after = known.completion_tokens_details or _CompletionDetails()
+    return _encoder.encode(_shown(usage, charge, before, after))
 
 
-def _object(shown: dict[str, Any], key: str) -> dict[str, Any]:
-    value = shown.get(key)
-    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else {}
+def _shown(usage: Usage, charge: Charge | None, before: _PromptDetails, after: _CompletionDetails) -> _Shown:
+    before.cached_tokens, before.cache_write_tokens = usage.cached, usage.cache_written
+    after.reasoning_tokens = usage.reasoning
+    total = usage.prompt + usage.completion
+    cost = costs = None
+    if charge is not None:
+        cost = charge.total / NANO_PER_DOLLAR
+        costs = _CostDetails(
+            None,
+            charge.upstream_prompt / NANO_PER_DOLLAR,
+            charge.upstream_completion / NANO_PER_DOLLAR,
+            (charge.total - charge.upstream) / NANO_PER_DOLLAR,
+        )
+    return _Shown(usage.prompt, usage.completion, total, cost, False, before, after, costs, usage.is_estimated)
 
 
-def _cost_details(charge: Charge) -> dict[str, Any]:
-    return {
-        "upstream_inference_cost": None,
-        "upstream_inference_prompt_cost": charge.upstream_prompt / NANO_PER_DOLLAR,
-        "upstream_inference_completions_cost": charge.upstream_completion / NANO_PER_DOLLAR,
-        "platform_fee": charge.fee / NANO_PER_DOLLAR,
-    }
+def _merged(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Ours over theirs; the details of both kinds member by member, without the provider's nulls."""
+    for key in ("prompt_tokens_details", "completion_tokens_details"):
+        details = theirs.get(key)
+        if isinstance(details, dict):
+            ours[key] = {name: value for name, value in details.items() if value is not None} | ours[key]
+    return theirs | ours
 
 
 def usage_event(chunk_head: bytes, choices: bytes, usage: bytes) -> bytes:

@@ -4,8 +4,11 @@ Rounding (half up, once for the total and once for the provider's part; the fee 
 ledger's rule. Floats and strings exist only at the wire.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
+
+import msgspec
 
 from edgeproxy.domain.usage import Usage
 
@@ -32,8 +35,7 @@ class Price:
         return self.prompt is not None and self.completion is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """What a call costs, in nano-dollars. `total` is charged; `total - upstream` is the platform fee."""
 
     upstream_prompt: int
@@ -44,6 +46,9 @@ class Charge:
     @property
     def fee(self) -> int:
         return self.total - self.upstream
+
+
+NOTHING = Charge(0, 0, 0, 0)
 
 
 def pico_from_dollars(text: str) -> int:
@@ -83,28 +88,51 @@ def _half_up(pico: int, divisor: int = PICO_PER_NANO) -> int:
 def charge(usage: Usage, price: Price, fee_ppm: int) -> Charge:
     """Price `usage` (contract 4.3) and add the fee, `fee_ppm` parts per million. An unknown price charges nothing."""
     if price.prompt is None or price.completion is None:
-        return Charge(0, 0, 0, 0)
-    cache_read = price.prompt if price.cache_read is None else price.cache_read
-    cache_write = price.prompt if price.cache_write is None else price.cache_write
-    reasoning = price.reasoning or price.completion
-    fresh = max(0, usage.prompt - usage.cached - usage.cache_written)
-    prompt = fresh * price.prompt + usage.cached * cache_read + usage.cache_written * cache_write
-    visible = max(0, usage.completion - usage.reasoning)
-    completion = visible * price.completion + usage.reasoning * reasoning
+        return NOTHING
+    if usage.cached or usage.cache_written or usage.reasoning:
+        prompt, completion = _by_kind(usage, price, price.prompt, price.completion)
+    else:
+        prompt, completion = usage.prompt * price.prompt, usage.completion * price.completion
     upstream = prompt + completion + price.request
-    return Charge(
-        upstream_prompt=_half_up(prompt),
-        upstream_completion=_half_up(completion),
-        upstream=_half_up(upstream),
-        total=_half_up(upstream * (PPM + fee_ppm), PICO_PER_NANO * PPM),
+    return Charge(_half_up(prompt), _half_up(completion), _half_up(upstream), with_fee(upstream, fee_ppm))
+
+
+def with_fee(upstream: int, fee_ppm: int) -> int:
+    """The whole charge in nano-dollars for `upstream` pico-dollars."""
+    return _half_up(upstream * (PPM + fee_ppm), PICO_PER_NANO * PPM)
+
+
+def _by_kind(usage: Usage, price: Price, prompt: int, completion: int) -> tuple[int, int]:
+    """Pico-dollars of both sides when some tokens have prices of their own."""
+    cache_read = prompt if price.cache_read is None else price.cache_read
+    cache_write = prompt if price.cache_write is None else price.cache_write
+    fresh = max(0, usage.prompt - usage.cached - usage.cache_written)
+    visible = max(0, usage.completion - usage.reasoning)
+    return (
+        fresh * prompt + usage.cached * cache_read + usage.cache_written * cache_write,
+        visible * completion + usage.reasoning * (price.reasoning or completion),
     )
 
 
-def ceiling(prompt: int, completion: int, price: Price, fee_ppm: int) -> int:
-    """The most that so many tokens can cost, in nano-dollars, however they are cached or spent on reasoning."""
-    if price.prompt is None or price.completion is None:
-        return 0
-    dearest_prompt = max(price.prompt, price.cache_read or 0, price.cache_write or 0)
-    dearest_completion = max(price.completion, price.reasoning or 0)
-    pico = prompt * dearest_prompt + completion * dearest_completion + price.request
+def ceiling(prompt: int, completion: int, dearest: Iterable[Price], fee_ppm: int) -> int:
+    """The most that so many tokens can cost at any of `dearest`, in nano-dollars, whatever kinds of tokens they are."""
+    pico = 0
+    for price in dearest:
+        most = prompt * (price.prompt or 0) + completion * (price.completion or 0) + price.request
+        pico = max(pico, most)
     return -(-pico * (PPM + fee_ppm) // (PICO_PER_NANO * PPM))
+
+
+def dearest(prices: Iterable[Price]) -> tuple[Price, ...]:
+    """What `ceiling` needs to look at: known prices, all tokens of the dearest kind, none covered by another one."""
+    flat = {_flat(price) for price in prices if price.is_known}
+    return tuple(Price(*one) for one in sorted(flat) if not any(_beats(other, one) for other in flat))
+
+
+def _flat(price: Price) -> tuple[int, int, int]:
+    prompt = max(price.prompt or 0, price.cache_read or 0, price.cache_write or 0)
+    return prompt, max(price.completion or 0, price.reasoning or 0), price.request
+
+
+def _beats(other: tuple[int, int, int], one: tuple[int, int, int]) -> bool:
+    return other != one and all(theirs >= ours for theirs, ours in zip(other, one, strict=True))

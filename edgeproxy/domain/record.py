@@ -1,17 +1,17 @@
 """What is known of a call once it is over: the journal's record and the access log's line."""
 
-from dataclasses import dataclass
 from typing import Final
 
-from edgeproxy.domain.money import Charge
+import msgspec
+
+from edgeproxy.domain.money import NOTHING, Charge
 from edgeproxy.domain.usage import Usage
 
 NO_USAGE: Final = Usage()
-NO_CHARGE: Final = Charge(0, 0, 0, 0)
+NO_CHARGE: Final = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
+class CallRecord(msgspec.Struct, frozen=True, gc=False):
     """Written exactly once for each call. It holds no prompt, no answer and no secret."""
 
     generation_id: str

@@ -1,10 +1,9 @@
 """Token counts of one call, as the provider counts them."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """`cached`, `cache_written` are subsets of `prompt`; `reasoning` is a subset of `completion`."""
 
     prompt: int = 0

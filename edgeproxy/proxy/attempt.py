@@ -2,15 +2,14 @@
 
 import time
 
+from edgeproxy._core.drive import Signal
 from edgeproxy._core.relay import RESULTS, Relay
-from edgeproxy._core.spans import SpanError, scan
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
-from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.proxy.call import CLIENT_LEFT, Call, ClientGone
 from edgeproxy.proxy.decode import upstream_body
 from edgeproxy.proxy.dial import DialError
-from edgeproxy.proxy.drive import Signal, foreign
+from edgeproxy.proxy.drive import foreign
 from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.judge import Verdict, judge_answer, judge_break, judge_dial
 from edgeproxy.proxy.routes import Route
@@ -40,31 +39,28 @@ async def _exchange(call: Call, route: Route, connection: UpstreamConnection) ->
     assert asked is not None
     assert relay is not None
     body = upstream_body(asked, route)
+    is_stream = asked.is_stream
     call.scanner = new_scanner(call, route)
     call.connection = connection
-    call.ended = Signal()
+    ended: Signal[None] = Signal()
+    call.ended = ended
     now = time.monotonic()
     limits = route.provider.timeouts
     relay.begin(
         connection,
         call.scanner,
-        stream_head(call.exchange, call.generation, call.attempts, route.provider.name) if asked.is_stream else b"",
-        now=now,
-        send_s=limits.send_s + len(body) / MIB,
-        first_s=_first_limit(limits, asked.is_stream),
-        whole_until=min(now + limits.whole_s, call.exchange.received_at + call.deadline_s),
-        stall_s=limits.stall_s,
-        comments_s=limits.comments_s,
+        stream_head(call.exchange, call.generation, call.attempts, route.provider_header) if is_stream else b"",
+        now,
+        limits.send_s + len(body) / MIB,
+        limits.first_event_s if is_stream else limits.answer_s,
+        min(now + limits.whole_s, call.exchange.received_at + call.deadline_s),
+        limits.stall_s,
+        limits.comments_s,
     )
-    head = route.stream_head if asked.is_stream else route.json_head
-    connection.send(relay, b"%b%d\r\n\r\n" % (head, len(body)), body)
-    await call.ended
+    connection.send(relay, b"%b%d\r\n\r\n" % (route.stream_head if is_stream else route.json_head, len(body)), body)
+    await ended
     call.let_go()
     return RESULTS[relay.result]
-
-
-def _first_limit(limits: Timeouts, is_stream: bool) -> float:
-    return limits.first_event_s if is_stream else limits.answer_s
 
 
 def new_scanner(call: Call, route: Route) -> ChatScanner:
@@ -82,9 +78,9 @@ def _judge(call: Call, route: Route, result: str) -> Verdict | None:
     relay, scanner = call.relay, call.scanner
     assert relay is not None
     assert scanner is not None
-    provider = route.provider.name
     if result == "done":
         return None if relay.is_stream else _judge_body(call, route, relay)
+    provider = route.provider.name
     if result == "client_stalled":
         call.finish(CLIENT_LEFT, "client_stalled")
         call.exchange.transport.abort()
@@ -101,20 +97,12 @@ def _judge(call: Call, route: Route, result: str) -> Verdict | None:
 
 def _judge_body(call: Call, route: Route, relay: Relay) -> Verdict | None:
     """A 200 with JSON may still hold an error, or no answer at all."""
-    assert call.scanner is not None
-    body = relay.body
-    is_object = call.scanner.read_body(body)
-    if call.scanner.error is not None:
+    scanner = call.scanner
+    assert scanner is not None
+    is_object = scanner.read_body(relay.body)
+    if scanner.error is not None:
         secret = route.lane.secret.reveal() if route.lane.secret else ""
-        return judge_answer(200, relay.headers, call.scanner.error, route.provider.name, secret, time.time())
-    if not is_object or not _has_choices(body):
+        return judge_answer(200, relay.headers, scanner.error, route.provider.name, secret, time.time())
+    if not is_object or not scanner.has_choices:
         return judge_break("bad_response", route.provider.name)
     return None
-
-
-def _has_choices(body: bytes) -> bool:
-    try:
-        choices = scan(body).value("choices")
-    except SpanError:
-        return False
-    return choices is not None and choices[:1] == b"[" and bool(choices[1:-1].strip())

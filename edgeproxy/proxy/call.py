@@ -6,10 +6,12 @@ wins. `finish` never awaits, so nothing can cancel it half way.
 
 import os
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from edgeproxy._core.attempt import Attempt
+from edgeproxy._core.drive import Drive, Signal
 from edgeproxy._core.relay import Relay
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
@@ -19,9 +21,8 @@ from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.domain.usage import Usage
 from edgeproxy.proxy.decode import BYTES_PER_TOKEN, Asked
-from edgeproxy.proxy.drive import Drive, Signal
 from edgeproxy.proxy.exchange import Exchange
-from edgeproxy.proxy.heads import stream_head
+from edgeproxy.proxy.heads import early_head
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Outcome, Phase
@@ -33,8 +34,7 @@ class ClientGone(Exception):
     """Thrown into the coroutine of a call whose client left. The call is finished by then."""
 
 
-@dataclass(slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """What the client gets charged for, and what it is told about it."""
 
     usage: Usage
@@ -42,18 +42,35 @@ class Served:
     is_price_known: bool
 
 
+class _Random:
+    """Random hexadecimal digits, fetched from the system many at a time."""
+
+    def __init__(self) -> None:
+        self._digits = ""
+        self._at = 0
+
+    def take(self, count: int) -> str:
+        at, self._at = self._at, self._at + count
+        if self._at > len(self._digits):
+            self._digits = os.urandom(2048).hex()
+            at, self._at = 0, count
+        return self._digits[at : at + count]
+
+
+_random = _Random()
+
+
 def new_generation_id(now: float) -> str:
     """`gen-<unix seconds>-<20 characters>`: 80 random bits."""
-    return f"gen-{int(now)}-{os.urandom(10).hex()}"
+    return f"gen-{int(now)}-{_random.take(20)}"
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
-class Call:
+class Call(msgspec.Struct, eq=False, weakref=True):
     """One client request. Times are monotonic seconds unless a name says `wall`."""
 
     exchange: Exchange
     plane: DataPlane
-    wall_at: float = field(default_factory=time.time)
+    wall_at: float = 0.0
     generation: str = ""
     key: Key | None = None
     asked: Asked | None = None
@@ -68,20 +85,21 @@ class Call:
     route: Route | None = None
     connection: UpstreamConnection | None = None
     scanner: ChatScanner | None = None
-    ended: Signal[None] = field(default_factory=Signal)
+    ended: Signal[None] | None = None
     attempts: int = 0
     retries: int = 0  # attempts that the retry budget paid for
     attempt_at: float = 0.0
     upstream_s: float = 0.0
     ttft_s: float = -1.0
-    previous: list[dict[str, Any]] = field(default_factory=list)
+    previous: list[dict[str, Any]] = []  # each call gets one of its own
     served: Served | None = None
 
     deadline_s: float = 0.0  # of the whole call, from its first byte
     tenant: int = 0  # who calls, as the core tells tenants apart
 
     def __post_init__(self) -> None:
-        self.generation = new_generation_id(self.wall_at)
+        self.wall_at = now = time.time()
+        self.generation = new_generation_id(now)
         self.deadline_s = self.plane.limits.deadline_s
 
     # --- told by the relay -------------------------------------------------------------------------------------
@@ -98,10 +116,11 @@ class Call:
         self.end_retries()
 
     def woken(self) -> None:
+        assert self.ended is not None
         self.ended.set(None)
 
     def early_head(self) -> bytes:
-        return stream_head(self.exchange, self.generation, 0, None)
+        return early_head(self.exchange, self.generation)
 
     # --- told by the door --------------------------------------------------------------------------------------
 
@@ -140,22 +159,20 @@ class Call:
         self.attempt, self.route = attempt, route
         self.attempts += 1
         self.attempt_at = time.monotonic()
-        self.ended = Signal()
 
     def end_attempt(self, outcome: Outcome) -> None:
         """Close the books of the attempt that runs. Its success or failure has been told to the table before."""
-        attempt, route = self.attempt, self.route
+        attempt, route, relay = self.attempt, self.route, self.relay
         if attempt is None or route is None:
             return
+        self.attempt = None
         now = time.monotonic()
         self.upstream_s += now - self.attempt_at
         tokens, stream_s = self._pace()
         self.plane.table.finish(attempt, now, tokens, stream_s)
         route.meter.attempt(outcome)
-        relay = self.relay
         if relay is not None and relay.first_byte_at:
             route.provider_meter.first_byte(relay.first_byte_at - relay.sent_at)
-        self.attempt = None
 
     def end_retries(self) -> None:
         """Give back what the retry budget counts as running: an answer has begun, or none will."""
@@ -179,14 +196,15 @@ class Call:
 
     def serve(self, raw: bytes | None) -> Served:
         """Price what was delivered: by the provider's `usage` object, or by our own count where that says nothing."""
-        assert self.route is not None
+        route = self.route
+        assert route is not None
         usage = read_usage(raw)
         if usage is None:
             usage = self._estimate()
-            self.route.provider_meter.usage_estimated()
-        price = self.route.price
-        self.served = Served(usage, charge(usage, price, self.plane.snapshot.fee_ppm), price.is_known)
-        return self.served
+            route.provider_meter.usage_estimated()
+        price = route.endpoint.price
+        self.served = served = Served(usage, charge(usage, price, self.plane.snapshot.fee_ppm), price.is_known)
+        return served
 
     def _estimate(self) -> Usage:
         assert self.asked is not None
@@ -215,26 +233,25 @@ class Call:
         return True
 
     def _resolve_hold(self) -> None:
-        if self.served is not None and self.route is not None:
-            per_token = -1.0
+        served = self.served
+        if served is not None and self.route is not None:
             tokens, stream_s = self._pace()
-            if tokens:
-                per_token = stream_s / (tokens - 1)
-            self.route.meter.settled(self.served.usage, self.served.charge, per_token)
+            self.route.meter.settled(served.usage, served.charge, stream_s / (tokens - 1) if tokens else -1.0)
         if self.is_held:
-            if self.served is not None:
-                self.plane.credit.settle(self.generation, self.served.charge)
+            if served is not None:
+                self.plane.credit.settle(self.generation, served.charge)
             else:
                 self.plane.credit.void(self.generation)
 
     def _count(self, status: int, now: float) -> None:
+        plane, meter = self.plane, self.plane.meter
         duration = now - self.exchange.received_at
         is_stream = self.asked is not None and self.asked.is_stream
-        self.plane.meter.ended(status, is_stream, duration)
-        self.plane.meter.overhead(max(0.0, duration - self.upstream_s))
-        if self.relay is not None and is_stream:
-            self.plane.meters.node.stream_closed()
-        self.plane.forget(self)
+        meter.ended(status, is_stream, duration)
+        meter.overhead(duration - self.upstream_s)
+        if is_stream and self.relay is not None:
+            plane.meters.node.stream_closed()
+        plane.forget(self)
 
     def close(self) -> None:
         """Let go of client and provider. After `finish`, and after the last bytes have been written."""
@@ -243,32 +260,40 @@ class Call:
             self.relay.drop()
 
     def _record(self, status: int, error_type: str | None, now: float) -> CallRecord:
-        asked, served, key = self.asked, self.served, self.key
-        scanner = self.scanner
-        finish = scanner.finish_reason if scanner is not None and served is not None else None
-        duration = now - self.exchange.received_at
-        return CallRecord(
-            generation_id=self.generation,
-            ended_at=time.time(),
-            endpoint="chat",
-            status=status,
-            is_stream=asked is not None and asked.is_stream,
-            org=key.org if key else "",
-            key=(key.label or key.name) if key else "",
-            model=self.routes.model.id if self.routes else asked.model if asked else "",
-            provider=self.route.provider.slug if self.route else "",
-            attempts=self.attempts,
-            finish_reason=finish.decode() if finish else None,
-            error_type=error_type,
-            usage=served.usage if served else NO_USAGE,
-            charge=served.charge if served else NO_CHARGE,
-            is_price_known=served.is_price_known if served else True,
-            ttft_ms=(self.relay.first_event_at - self.exchange.received_at) * 1e3
-            if self.relay is not None and self.relay.is_committed
-            else None,
-            duration_ms=duration * 1e3,
-            overhead_ms=max(0.0, duration - self.upstream_s) * 1e3,
+        asked, served, key, relay, routes, route = (
+            self.asked,
+            self.served,
+            self.key,
+            self.relay,
+            self.routes,
+            self.route,
         )
+        received_at = self.exchange.received_at
+        duration = now - received_at
+        return CallRecord(
+            self.generation,
+            time.time(),
+            "chat",
+            status,
+            asked is not None and asked.is_stream,
+            "" if key is None else key.org,
+            "" if key is None else key.label or key.name,
+            routes.model.id if routes is not None else "" if asked is None else asked.model,
+            "" if route is None else route.provider.slug,
+            self.attempts,
+            None if served is None else self._finish_reason(),
+            error_type,
+            NO_USAGE if served is None else served.usage,
+            NO_CHARGE if served is None else served.charge,
+            True if served is None else served.is_price_known,
+            (relay.first_event_at - received_at) * 1e3 if relay is not None and relay.is_committed else None,
+            duration * 1e3,
+            max(0.0, duration - self.upstream_s) * 1e3,
+        )
+
+    def _finish_reason(self) -> str | None:
+        finish = None if self.scanner is None else self.scanner.finish_reason
+        return finish.decode() if finish else None
 
     # --- what the client sees ----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 The prompt is never parsed into objects. The spans are kept: they are what `splice` sends upstream.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from edgeproxy._core.spans import SpanError, Spans, scan, splice
 from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, ChatRequest, only_functions, read_request
@@ -12,10 +12,11 @@ from edgeproxy.proxy.routes import Route
 
 BYTES_PER_TOKEN = 4  # of a prompt, before the provider has counted it
 EXPECTED_OUTPUT = 256  # tokens, when the client sets no limit
+_USAGE_OPTIONS = INCLUDE_USAGE.partition(b":")[2]
+_NO_OPTIONS = (*REMOVED, "stream_options")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request that is well formed."""
 
     body: bytes
@@ -24,10 +25,7 @@ class Asked:
     model: str
     is_stream: bool
     prompt_tokens: int  # estimated
-
-    @property
-    def expected_output(self) -> int:
-        return min(self.request.output_limit or EXPECTED_OUTPUT, EXPECTED_OUTPUT * 16)
+    expected_output: int  # tokens
 
 
 def decode(body: bytes) -> Asked:
@@ -36,44 +34,48 @@ def decode(body: bytes) -> Asked:
         spans = scan(body)
     except SpanError as error:
         raise InvalidRequest(f"The body is not valid JSON for this route: {error}", param=error.key) from None
-    pieces = [b'"%b":%b' % (name.encode(), value) for name in READ if (value := spans.value(name)) is not None]
-    request = read_request(b"{" + b",".join(pieces) + b"}")
+    request = read_request(spans.only(READ))
     model = request.model or (request.models[0] if request.models else None)
     if not model:
         raise InvalidRequest('`model` is missing. Name one of GET /v1/models, e.g. "author/slug".', param="model")
+    limit = request.output_limit
     return Asked(
-        body=body,
-        spans=spans,
-        request=request,
-        model=model,
-        is_stream=bool(request.stream),
-        prompt_tokens=_prompt_tokens(spans),
+        body,
+        spans,
+        request,
+        model,
+        bool(request.stream),
+        _prompt_tokens(body, spans),
+        EXPECTED_OUTPUT if limit is None else min(limit, EXPECTED_OUTPUT * 16),
     )
 
 
-def _prompt_tokens(spans: Spans) -> int:
-    messages = spans.value("messages")
+def _prompt_tokens(body: bytes, spans: Spans) -> int:
+    messages = spans.span("messages")
     if messages is None:
         raise InvalidRequest('Input required: specify "messages", a list of messages.', param="messages")
-    if messages[:1] != b"[" or not messages[1:-1].strip():
+    start, stop = messages
+    first = body[start : start + 2]
+    if first != b"[{" and (first[:1] != b"[" or not body[start + 1 : stop - 1].strip()):
         raise InvalidRequest("`messages` must be a list with at least one message.", param="messages")
-    return len(messages) // BYTES_PER_TOKEN + 1
+    return (stop - start) // BYTES_PER_TOKEN + 1
 
 
 def upstream_body(asked: Asked, route: Route) -> bytes:
     """The client's own bytes for `route`: model replaced, gateway-only members removed, usage asked for."""
+    spans = asked.spans
     replace = {"model": route.model_json}
-    remove = [name for name in REMOVED if name in asked.spans]
-    add = b"" if "model" in asked.spans else b'"model":' + route.model_json
+    remove: tuple[str, ...] = REMOVED
+    add = b"" if "model" in spans else b'"model":' + route.model_json
     if asked.is_stream:
         if not route.provider.sends_usage:
-            remove.append("stream_options")
+            remove = _NO_OPTIONS
         elif not asked.request.wants_usage:
-            if "stream_options" in asked.spans:
-                replace["stream_options"] = INCLUDE_USAGE.partition(b":")[2]
+            if "stream_options" in spans:
+                replace["stream_options"] = _USAGE_OPTIONS
             else:
                 add = add + b"," + INCLUDE_USAGE if add else INCLUDE_USAGE
-    return splice(asked.body, asked.spans, replace, remove, add)
+    return splice(asked.body, spans, replace, remove, add)
 
 
 def has_effects(asked: Asked) -> bool:

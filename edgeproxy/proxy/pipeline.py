@@ -10,6 +10,7 @@ import logging
 import zlib
 from collections.abc import Callable
 
+from edgeproxy._core.drive import Drive
 from edgeproxy._core.relay import Relay
 from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest
 from edgeproxy.domain.money import ceiling
@@ -17,7 +18,6 @@ from edgeproxy.proxy.answer import write_error
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.call import Call, ClientGone
 from edgeproxy.proxy.decode import decode
-from edgeproxy.proxy.drive import Drive
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.failover import serve_by_one
 from edgeproxy.proxy.plan import Plan, find_model, make_plan
@@ -72,33 +72,28 @@ def deadline(exchange: Exchange, most_s: float) -> float:
 
 def hold(call: Call, plan: Plan) -> None:
     """Set the ceiling price of the dearest route aside."""
-    asked, key = call.asked, call.key
+    asked, key, plane = call.asked, call.key, call.plane
     assert asked is not None
     assert key is not None
-    tokens = (asked.request.output_limit or asked.expected_output) * (asked.request.n or 1)
-    fee_ppm = call.plane.snapshot.fee_ppm
-    amount = max(ceiling(asked.prompt_tokens, tokens, route.price, fee_ppm) for route in plan.routes.routes)
-    call.plane.credit.hold(key, call.generation, amount + 1)
+    request = asked.request
+    tokens = (request.output_limit or asked.expected_output) * (request.n or 1)
+    amount = ceiling(asked.prompt_tokens, tokens, plan.routes.dearest, plane.snapshot.fee_ppm)
+    plane.credit.hold(key, call.generation, amount + 1)
     call.is_held = True
 
 
 def open_relay(call: Call) -> None:
-    asked, key, exchange = call.asked, call.key, call.exchange
+    asked, key, exchange, plane = call.asked, call.key, call.exchange, call.plane
     assert asked is not None
     assert key is not None
-    if asked.is_stream and not exchange.is_http11:
+    is_stream, is_http11 = asked.is_stream, exchange.is_http11
+    if is_stream and not is_http11:
         exchange.keeps_alive = False  # without chunks only the connection's end can end it
     call.relay = Relay(
-        exchange.transport,
-        call,
-        call.plane.wheel,
-        is_stream=asked.is_stream,
-        is_chunked=exchange.is_http11,
-        wants_comments=key.keepalive_comments,
-        slow_reader_s=call.plane.limits.slow_reader_s,
+        exchange.transport, call, plane.wheel, is_stream, is_http11, key.keepalive_comments, plane.limits.slow_reader_s
     )
-    if asked.is_stream:
-        call.plane.meters.node.stream_opened()
+    if is_stream:
+        plane.meters.node.stream_opened()
 
 
 # --- around the coroutine --------------------------------------------------------------------------------------

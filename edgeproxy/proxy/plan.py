@@ -1,9 +1,10 @@
 """Where a call may go: the model's routes, less those that the request rules out, as a mask of positions."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import msgspec
 
 from edgeproxy.dialects.openai_chat import Preferences, Sort
 from edgeproxy.domain.errors import InvalidRequest, NotFound
@@ -19,17 +20,16 @@ MOST_DOLLARS = 10**12
 _WIDER = {"fp4": {"fp4", "mxfp4", "nvfp4"}, "fp8": {"fp8", "mxfp8"}}  # contract 2.2, quantizations
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct, eq=False):
     """`order` empty: weighted draw among `eligible`. Otherwise its positions strictly in turn, then the rest."""
 
     routes: ModelRoutes
     eligible: int
     reason: Pick = Pick.PRICE
-    order: list[int] = field(default_factory=list)
+    order: list[int] = []  # each plan gets one of its own
     sort: str = ""
     most_attempts: int = 3
-    funnel: list[dict[str, Any]] = field(default_factory=list)
+    funnel: list[dict[str, Any]] = []
 
 
 def find_model(name: str, snapshot: Snapshot) -> ModelRoutes:
@@ -48,7 +48,7 @@ def find_model(name: str, snapshot: Snapshot) -> ModelRoutes:
 
 def make_plan(asked: Asked, routes: ModelRoutes, most_attempts: int) -> Plan:
     """Filter the model's routes. NotFound names the filter that left none."""
-    plan = Plan(routes, routes.everybody, most_attempts=most_attempts)
+    plan = Plan(routes, routes.everybody, Pick.PRICE, [], "", most_attempts)
     wanted = asked.request.provider
     limit = asked.request.output_limit or 0
     if wanted is None and limit <= routes.smallest_output and asked.prompt_tokens < routes.smallest_context // 2:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import orjson
 
 from edgeproxy._core.candidates import Candidates
-from edgeproxy.domain.money import Price
+from edgeproxy.domain.money import Price, dearest
 from edgeproxy.domain.nearest import Nearest
 from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot
 from edgeproxy.providers.openai import Origin, origin_of, request_head
+from edgeproxy.proxy.heads import clean
 from edgeproxy.telemetry.meters import Meters, PairMeter, ProviderMeter
 
 MAX_LANES = 64  # positions of one model, as bits of a mask
@@ -27,6 +28,7 @@ class Route:
     json_head: bytes
     model_json: bytes  # the provider's name of the model, quoted
     provider_text: bytes
+    provider_header: bytes  # its name, fit for a header of ours
     meter: PairMeter
     provider_meter: ProviderMeter
 
@@ -51,6 +53,7 @@ class ModelRoutes:
     everybody: int  # mask of all positions
     smallest_output: int  # no request for fewer tokens needs a look at the endpoints' limits
     smallest_context: int
+    dearest: tuple[Price, ...]  # what a hold must cover
 
 
 class RouteBook:
@@ -106,6 +109,7 @@ def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters) 
         everybody=(1 << len(routes)) - 1,
         smallest_output=_smallest(routes, lambda endpoint: endpoint.max_completion_tokens),
         smallest_context=_smallest(routes, lambda endpoint: endpoint.context_length),
+        dearest=dearest(route.price for route in routes),
     )
 
 
@@ -139,6 +143,7 @@ def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, met
         json_head=request_head(provider, lane, "application/json"),
         model_json=orjson.dumps(endpoint.model),
         provider_text=_inside_json(provider.name),
+        provider_header=clean(provider.name).encode("latin-1", "replace"),
         meter=meters.pair(model.id, provider.slug),
         provider_meter=meters.provider(provider.slug),
     )

@@ -1,11 +1,8 @@
 """Charge: usage times price, journalled before the client sees the end; then the end itself."""
 
-from edgeproxy._core.spans import SpanError, scan
 from edgeproxy.dialects.openai_chat import closing_choice, usage_event, usage_json
-from edgeproxy.domain.money import NANO_PER_DOLLAR
-from edgeproxy.proxy.answer import write_json
 from edgeproxy.proxy.call import Call, Served
-from edgeproxy.proxy.heads import Headers
+from edgeproxy.proxy.heads import answer_head
 from edgeproxy.telemetry.metrics import Outcome
 
 DONE = b"data: [DONE]\n\n"
@@ -20,7 +17,7 @@ def settle_stream(call: Call) -> None:
     usage = scanner.usage
     served = call.serve(usage)
     _count_empty(call)
-    if not call.finish(200, outcome=Outcome.OK):
+    if not call.finish(200, None, Outcome.OK):
         return
     tail = DONE
     is_openrouter = call.exchange.surface == "/api/v1"
@@ -53,21 +50,13 @@ def settle_answer(call: Call, body: bytes) -> None:
     scanner, route = call.scanner, call.route
     assert scanner is not None
     assert route is not None
-    raw = _usage_of(body)
+    raw = scanner.usage
     served = call.serve(raw)
     answer = scanner.patch_body(body, _usage_bytes(served, raw))
-    if not call.finish(200, outcome=Outcome.OK):
+    if not call.finish(200, None, Outcome.OK):
         return
-    extra: Headers = [("X-Provider-Name", route.provider.name), ("X-Edgeproxy-Attempts", str(call.attempts))]
-    if served.is_price_known:
-        extra.append(("X-Edgeproxy-Cost", f"{served.charge.total / NANO_PER_DOLLAR:.9f}"))
-    write_json(call, 200, answer, extra)
+    cost = served.charge.total if served.is_price_known else None
+    exchange = call.exchange
+    head = answer_head(exchange, call.generation, len(answer), call.attempts, route.provider_header, cost)
+    exchange.write(head + answer)
     call.close()
-
-
-def _usage_of(body: bytes) -> bytes | None:
-    try:
-        raw = scan(body).value("usage")
-    except SpanError:
-        return None
-    return None if raw == b"null" else raw

@@ -11,7 +11,7 @@ from collections import deque
 from functools import lru_cache
 from typing import final
 
-import orjson
+import msgspec
 
 from edgeproxy.domain.money import NANO_PER_DOLLAR
 from edgeproxy.domain.record import CallRecord
@@ -32,38 +32,65 @@ def clean(text: str) -> str:
     return text if len(raw) <= MOST_BYTES else raw[: MOST_BYTES - 3].decode(errors="ignore") + "…"
 
 
-def _clean_or_none(text: str | None) -> str | None:
-    return None if text is None else clean(text)
+_clean = lru_cache(maxsize=1024)(clean)  # names come from the configuration, or have been cut to `MOST_BYTES`
+
+
+def _name(text: str) -> str:
+    return _clean(text) if len(text) <= MOST_BYTES else clean(text)
+
+
+class _Line(msgspec.Struct, gc=False):
+    time: str
+    generation_id: str
+    org: str
+    key: str
+    endpoint: str
+    model: str
+    provider: str
+    attempts: int
+    status: int
+    stream: bool
+    finish_reason: str | None
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    tokens_reasoning: int
+    cost_usd: float | None
+    ttft_ms: float | None
+    duration_ms: float
+    overhead_ms: float
+    error_type: str | None
+
+
+_encoder = msgspec.json.Encoder()
 
 
 def json_line(record: CallRecord) -> bytes:
     """One line of JSON with its line feed."""
     usage = record.usage
-    return orjson.dumps(
-        {
-            "time": _time(record.ended_at),
-            "generation_id": clean(record.generation_id),
-            "org": clean(record.org),
-            "key": clean(record.key),
-            "endpoint": clean(record.endpoint),
-            "model": clean(record.model),
-            "provider": clean(record.provider),
-            "attempts": record.attempts,
-            "status": record.status,
-            "stream": record.is_stream,
-            "finish_reason": _clean_or_none(record.finish_reason),
-            "tokens_in": usage.prompt,
-            "tokens_out": usage.completion,
-            "tokens_cached": usage.cached,
-            "tokens_reasoning": usage.reasoning,
-            "cost_usd": record.charge.total / NANO_PER_DOLLAR if record.is_price_known else None,
-            "ttft_ms": _rounded(record.ttft_ms),
-            "duration_ms": _rounded(record.duration_ms),
-            "overhead_ms": _rounded(record.overhead_ms),
-            "error_type": _clean_or_none(record.error_type),
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
+    line = _Line(
+        _time(record.ended_at),
+        record.generation_id,
+        _name(record.org),
+        _name(record.key),
+        record.endpoint,
+        _name(record.model),
+        _name(record.provider),
+        record.attempts,
+        record.status,
+        record.is_stream,
+        None if record.finish_reason is None else _name(record.finish_reason),
+        usage.prompt,
+        usage.completion,
+        usage.cached,
+        usage.reasoning,
+        record.charge.total / NANO_PER_DOLLAR if record.is_price_known else None,
+        None if record.ttft_ms is None else int(record.ttft_ms * 1000 + 0.5) / 1000,  # to microseconds
+        int(record.duration_ms * 1000 + 0.5) / 1000,
+        int(record.overhead_ms * 1000 + 0.5) / 1000,
+        None if record.error_type is None else _name(record.error_type),
     )
+    return _encoder.encode_lines((line,))
 
 
 def terminal_line(record: CallRecord, is_coloured: bool) -> bytes:
@@ -105,11 +132,6 @@ def _money(nano: int) -> str:
     """Six decimals down to a millionth of a dollar, nine below."""
     digits = 9 if 0 < nano < 1000 else 6
     return f"${nano / NANO_PER_DOLLAR:.{digits}f}"
-
-
-def _rounded(milliseconds: float | None) -> float | None:
-    """To microseconds; four times as quick as `round`."""
-    return None if milliseconds is None else int(milliseconds * 1000 + 0.5) / 1000
 
 
 def _time(at: float) -> str:

@@ -3,6 +3,7 @@
 A meter is made when a snapshot is loaded and kept with the route it counts for.
 """
 
+from collections.abc import Callable
 from typing import final
 
 from edgeproxy._core.slots import MetricSlots
@@ -14,62 +15,49 @@ from edgeproxy.telemetry.layout import Layout, Pair
 _BOUNDS = (m.LATENCY, m.TTFT, m.PER_TOKEN, m.OVERHEAD, m.BODY, m.LAG)
 _LATENCY, _TTFT, _PER_TOKEN, _OVERHEAD, _BODY, _LAG = range(len(_BOUNDS))
 _LATENCY_BUCKETS = len(m.LATENCY) + 1
+_USED = 7  # five kinds of tokens, the provider's part and the whole charge
+_STATUS_CLASSES = 4
 
 
 @final
 class PairMeter:
-    """A model at a provider."""
+    """A model at a provider. What is counted once a call is a handle of the core's, called without a frame of ours."""
 
-    __slots__ = (
-        *("_add", "_add_each", "_attempts", "_fallbacks", "_first_token", "_first_token_sum"),
-        *("_observe", "_output_token", "_output_token_sum", "_picks", "_used"),
-    )
+    __slots__ = ("_output_token", "_used", "attempt", "fell_back", "first_token", "picked")
 
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         count, total = place
-        self._add, self._add_each, self._observe = slots.add, slots.add_each, slots.observe
-        self._picks = count + m.PICKS.first
-        self._attempts = count + m.ATTEMPTS.first
-        self._fallbacks = count + m.FALLBACKS.first
-        self._used = count + m.TOKENS_USED.first
-        self._first_token, self._first_token_sum = count + m.FIRST_TOKEN.first, total + m.FIRST_TOKEN.sum_at
-        self._output_token, self._output_token_sum = count + m.OUTPUT_TOKEN.first, total + m.OUTPUT_TOKEN.sum_at
-
-    def picked(self, reason: m.Pick) -> None:
-        self._add(self._picks + reason)
-
-    def attempt(self, outcome: m.Outcome) -> None:
-        self._add(self._attempts + outcome)
-
-    def fell_back(self, fault: m.UpstreamFault) -> None:
-        """The call went on to another route after this one failed so."""
-        self._add(self._fallbacks + fault)
-
-    def first_token(self, ttft_s: float) -> None:
-        self._observe(self._first_token, self._first_token_sum, _TTFT, ttft_s)
+        self.picked: Callable[[m.Pick], None] = slots.counter(count + m.PICKS.first, len(m.Pick)).add
+        self.attempt: Callable[[m.Outcome], None] = slots.counter(count + m.ATTEMPTS.first, len(m.Outcome)).add
+        # The call went on to another route after this one failed so.
+        self.fell_back: Callable[[m.UpstreamFault], None] = slots.counter(
+            count + m.FALLBACKS.first, len(m.UpstreamFault)
+        ).add
+        self.first_token = slots.histogram(count + m.FIRST_TOKEN.first, total + m.FIRST_TOKEN.sum_at, _TTFT).observe
+        self._used = slots.counter(count + m.TOKENS_USED.first, _USED).add_each
+        self._output_token = slots.histogram(
+            count + m.OUTPUT_TOKEN.first, total + m.OUTPUT_TOKEN.sum_at, _PER_TOKEN
+        ).observe
 
     def settled(self, usage: Usage, charge: Charge, per_token_s: float) -> None:
         """`per_token_s` below zero: not known (one token, or not streamed)."""
         tokens = (usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
-        self._add_each(self._used, (*tokens, charge.upstream, charge.total))
+        self._used((*tokens, charge.upstream, charge.total))
         if per_token_s >= 0.0:
-            self._observe(self._output_token, self._output_token_sum, _PER_TOKEN, per_token_s)
+            self._output_token(per_token_s)
 
 
 @final
 class ProviderMeter:
-    __slots__ = ("_count", "_first_byte", "_first_byte_sum", "_slots")
+    __slots__ = ("_count", "_slots", "first_byte")
 
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         self._slots = slots
-        self._count = place[0]
-        self._first_byte, self._first_byte_sum = place[0] + m.FIRST_BYTE.first, place[1] + m.FIRST_BYTE.sum_at
+        self._count, total = place
+        self.first_byte = slots.histogram(self._count + m.FIRST_BYTE.first, total + m.FIRST_BYTE.sum_at, _TTFT).observe
 
     def failed(self, fault: m.UpstreamFault) -> None:
         self._slots.add(self._count + m.UPSTREAM_ERRORS.first + fault)
-
-    def first_byte(self, seconds: float) -> None:
-        self._slots.observe(self._first_byte, self._first_byte_sum, _TTFT, seconds)
 
     def usage_estimated(self) -> None:
         self._slots.add(self._count + m.USAGE_ESTIMATED.first)
@@ -93,36 +81,26 @@ class ProviderMeter:
 class EndpointMeter:
     """A kind of API route, one of `metrics.API_ENDPOINTS`."""
 
-    __slots__ = (
-        *("_body", "_body_sum", "_count", "_duration", "_duration_sum", "_in_flight"),
-        *("_overhead", "_overhead_sum", "_requests", "_slots"),
-    )
+    __slots__ = ("_count", "_durations", "_requests", "_slots", "began", "body", "overhead")
 
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         count, total = place
         self._slots = slots
         self._count = count
-        self._in_flight, self._requests = count + m.IN_FLIGHT.first, count + m.REQUESTS.first
-        self._duration, self._duration_sum = count + m.DURATION.first, total + m.DURATION.sum_at
-        self._overhead, self._overhead_sum = count + m.GATEWAY_TIME.first, total + m.GATEWAY_TIME.sum_at
-        self._body, self._body_sum = count + m.BODY_BYTES.first, total + m.BODY_BYTES.sum_at
-
-    def began(self) -> None:
-        self._slots.add(self._in_flight)
-
-    def body(self, size: int) -> None:
-        self._slots.observe(self._body, self._body_sum, _BODY, size)
+        self.began = slots.counter(count + m.IN_FLIGHT.first, 1).add
+        self._requests = slots.counter(count + m.REQUESTS.first, 2 * _STATUS_CLASSES).add
+        first, total_at = count + m.DURATION.first, total + m.DURATION.sum_at
+        self._durations = tuple(
+            slots.histogram(first + kind * _LATENCY_BUCKETS, total_at + kind, _LATENCY).observe for kind in (0, 1)
+        )
+        self.overhead = slots.histogram(count + m.GATEWAY_TIME.first, total + m.GATEWAY_TIME.sum_at, _OVERHEAD).observe
+        self.body = slots.histogram(count + m.BODY_BYTES.first, total + m.BODY_BYTES.sum_at, _BODY).observe
 
     def ended(self, status: int, is_stream: bool, duration_s: float) -> None:
         """Exactly once for each `began`."""
-        slots = self._slots
-        slots.add(self._in_flight, -1)
-        slots.add(self._requests + 2 * _status_class(status) + is_stream)
-        bucket = self._duration + _LATENCY_BUCKETS if is_stream else self._duration
-        slots.observe(bucket, self._duration_sum + is_stream, _LATENCY, duration_s)
-
-    def overhead(self, seconds: float) -> None:
-        self._slots.observe(self._overhead, self._overhead_sum, _OVERHEAD, seconds)
+        self.began(0, -1)
+        self._requests(2 * _status_class(status) + is_stream)
+        self._durations[is_stream](duration_s)
 
     def disconnected(self, phase: m.Phase) -> None:
         self._slots.add(self._count + m.DISCONNECTS.first + phase)
@@ -160,9 +138,9 @@ class NodeMeter:
 
 def _status_class(status: int) -> int:
     """Index into `metrics.STATUSES`. What has no class of its own (3xx is never sent) counts as success."""
-    if status == 499:
-        return 3
-    return 2 if status >= 500 else 1 if status >= 400 else 0
+    if status < 400:
+        return 0
+    return 3 if status == 499 else 2 if status >= 500 else 1
 
 
 @final

@@ -49,6 +49,5 @@ def test_the_data_plane_names_no_framework_at_its_centre() -> None:
                 assert not {alias.name.split(".")[0] for alias in node.names} & {
                     "aiohttp",
                     "asyncio",
-                    "msgspec",
                     "time",
                 }

@@ -34,6 +34,23 @@ def test_keys_stand_in_the_order_of_the_text() -> None:
     assert scan(BODY).keys() == ["model", "messages", "stream", "provider"]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("model", "stream"), b'{"model":"a/b","stream":true}'),
+        (("stream", "absent", "model"), b'{"stream":true,"model":"a/b"}'),
+        (("absent",), b"{}"),
+        ((), b"{}"),
+    ],
+)
+def test_some_members_make_an_object_of_their_own(names: tuple[str, ...], expected: bytes) -> None:
+    assert scan(BODY).only(names) == expected
+
+
+def test_a_member_whose_key_was_escaped_gets_its_plain_name() -> None:
+    assert scan(rb'{"model": 1, "mode": 2}').only(("model",)) == b'{"model":1}'
+
+
 def test_spans_answer_len_and_in() -> None:
     spans = scan(BODY)
     assert len(spans) == 4

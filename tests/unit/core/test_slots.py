@@ -30,12 +30,36 @@ def test_counts_are_summed_over_workers() -> None:
 
 def test_neighbours_are_counted_in_one_go() -> None:
     _, (slots, _) = make()
-    slots.add_each(COUNTS - 3, (1, 0, 2**40))
-    slots.add_each(COUNTS - 3, (1, 5, 1))
-    assert list(slots.read_counts()[COUNTS - 4 :]) == [0, 2, 5, 2**40 + 1]
+    three = slots.counter(COUNTS - 3, 3)
+    three.add_each((1, 0, 2**40))
+    three.add_each((1, 5, 1))
+    three.add(1)
+    three.add(1, -2)
+    assert list(slots.read_counts()[COUNTS - 4 :]) == [0, 2, 4, 2**40 + 1]
+    for amounts in ((1, 1), (1, 1, 1, 1)):
+        with pytest.raises(IndexError):
+            three.add_each(amounts)
+    for offset in (-1, 3):
+        with pytest.raises(IndexError):
+            three.add(offset)
+
+
+def test_a_handle_stays_within_the_slots() -> None:
+    _, (slots, _) = make()
+    bounds = slots.add_bounds((0.1, 1.0))
     for first in (COUNTS - 2, -1, COUNTS):
         with pytest.raises(IndexError):
-            slots.add_each(first, (1, 1, 1))
+            slots.counter(first, 3)
+        with pytest.raises(IndexError):
+            slots.histogram(first, 0, bounds)
+
+
+def test_a_histograms_handle_observes_as_the_slots_do() -> None:
+    _, (slots, _) = make()
+    handle = slots.histogram(10, 1, slots.add_bounds((0.1, 1.0)))
+    for value in (0.05, 0.5, 2.0, -1.0, float("nan")):
+        handle.observe(value)
+    assert (list(slots.read_counts()[10:13]), slots.read_sums()[1]) == ([2, 1, 1], 2.55)
 
 
 @pytest.mark.parametrize(("value", "bucket"), [(0.0, 0), (0.1, 0), (0.11, 1), (1.0, 1), (5.0, 2), (5.1, 3), (1e300, 3)])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeproxy.domain.money import PICO_PER_NANO, PPM, Charge, Price, ceiling, charge
+from edgeproxy.domain.money import PICO_PER_NANO, PPM, Charge, Price, ceiling, charge, dearest
 from edgeproxy.domain.usage import Usage
 
 FEE = 50_000
@@ -144,13 +144,23 @@ def test_counts_that_contradict_one_another_never_give_money_back() -> None:
 
 @given(usages(), prices, st.integers(0, PPM))
 def test_the_ceiling_covers_every_way_to_spend_the_tokens(usage: Usage, price: Price, fee_ppm: int) -> None:
-    assert charge(usage, price, fee_ppm).total <= ceiling(usage.prompt, usage.completion, price, fee_ppm)
+    assert charge(usage, price, fee_ppm).total <= ceiling(usage.prompt, usage.completion, dearest([price]), fee_ppm)
 
 
 def test_the_ceiling_of_an_unknown_price_is_nothing() -> None:
-    assert ceiling(1_000, 1_000, Price(1, None), FEE) == 0
+    assert ceiling(1_000, 1_000, dearest([Price(1, None)]), FEE) == 0
 
 
 def test_the_ceiling_is_exact_where_there_is_one_price() -> None:
     price = Price(DOLLAR_A_MILLION, 0)
-    assert ceiling(1_000, 0, price, FEE) == charge(Usage(1_000, 0), price, FEE).total
+    assert ceiling(1_000, 0, dearest([price]), FEE) == charge(Usage(1_000, 0), price, FEE).total
+
+
+@given(st.lists(prices, max_size=5), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_what_is_left_of_several_prices_has_the_ceiling_of_all(many: list[Price], prompt: int, completion: int) -> None:
+    alone = [ceiling(prompt, completion, dearest([price]), FEE) for price in many]
+    assert ceiling(prompt, completion, dearest(many), FEE) == max(alone, default=0)
+
+
+def test_a_price_that_another_beats_in_every_respect_is_not_looked_at() -> None:
+    assert dearest([Price(1, 1), Price(2, 1), Price(1, 2), Price(2, 1, cache_read=9)]) == (Price(1, 2), Price(9, 1))

@@ -1,10 +1,10 @@
 """The access log: one line a call, no way to forge another, no way to block the loop."""
 
 import os
-from dataclasses import replace
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from edgeproxy.domain.money import Charge
 from edgeproxy.domain.record import CallRecord
