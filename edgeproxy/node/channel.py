@@ -31,6 +31,7 @@ class WorkerSettings:
     slow_reader_s: float
     retry_budget_ppm: int
     log_format: str
+    door: str
 
 
 class Boot(msgspec.Struct, tag="boot", frozen=True):

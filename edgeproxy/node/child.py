@@ -34,6 +34,7 @@ def settings_for_worker(settings: Settings) -> WorkerSettings:
         slow_reader_s=limits.slow_reader,
         retry_budget_ppm=settings.routing.retry_budget,
         log_format=settings.log.format,
+        door=settings.server.door,
     )
 
 

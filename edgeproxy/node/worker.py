@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import uvloop
 from aiohttp import web
@@ -30,9 +31,11 @@ from edgeproxy.node.memory import SharedMemory
 from edgeproxy.node.process import harden, raise_fd_limit, settle_memory
 from edgeproxy.proxy.acceptor import Acceptor
 from edgeproxy.proxy.aiohttp_door import AiohttpExchange, DoorRunner, add_chat_routes, require_compiled_parser
+from edgeproxy.proxy.aiohttp_protocol import DoorServer
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.connections import DoorLimits
 from edgeproxy.proxy.drain import drain
+from edgeproxy.proxy.express_door import ExpressServer
 from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools
 from edgeproxy.proxy.routes import RouteBook
@@ -85,6 +88,7 @@ class Worker:
         )
         self._catalog = CatalogView(LiveView(boot.snapshot, self._table, time.monotonic))
         self._runner = DoorRunner(self._application(), self.plane, self._limits)
+        self._is_express = settings.door == "express"
 
     def _application(self) -> web.Application:
         app = web.Application(middlewares=[self._counted, api_errors.errors], client_max_size=self._limits.body_bytes)
@@ -125,8 +129,9 @@ class Worker:
     async def run(self, listening: socket.socket) -> None:
         """Serve until the supervisor says otherwise, or is gone."""
         await self._runner.setup()
-        assert self._runner.server is not None
-        acceptor = Acceptor(self.plane.loop, listening, self._runner.server)
+        reference = cast(DoorServer, self._runner.server)
+        self._door = ExpressServer(reference, self.plane) if self._is_express else reference
+        acceptor = Acceptor(self.plane.loop, listening, self._door)
         self._tick()
         settle_memory()
         self._channel.send(Told("ready"))
@@ -156,6 +161,7 @@ class Worker:
         if not self.plane.is_draining:
             self.plane.is_draining = True
             acceptor.close()
+            self._door.drain()
         await drain(self.plane, timeout_s)
         await self._runner.cleanup()
 

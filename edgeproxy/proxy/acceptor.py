@@ -27,6 +27,7 @@ class Acceptor:
         self._arriving: set[asyncio.Task[object]] = set()
         self._is_closed = False
         listening.setblocking(False)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what is accepted inherits it
         self._resume()
 
     def close(self) -> None:

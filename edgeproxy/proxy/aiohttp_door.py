@@ -12,15 +12,12 @@ from aiohttp import http_parser, web
 
 from edgeproxy.domain import errors
 from edgeproxy.proxy.aiohttp_protocol import DoorProtocol, DoorServer
-from edgeproxy.proxy.connections import Connections, DoorLimits
+from edgeproxy.proxy.connections import HIGH_WATER, Connections, DoorLimits
 from edgeproxy.proxy.drive import foreign
-from edgeproxy.proxy.exchange import Client
+from edgeproxy.proxy.exchange import CONTINUE, PROCESSING, Client
 from edgeproxy.proxy.pipeline import start
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.surfaces import CHAT_PATHS
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 
 def require_compiled_parser() -> None:
@@ -163,6 +160,7 @@ def add_chat_routes(app: web.Application, plane: DataPlane, limits: DoorLimits) 
             except asyncio.CancelledError:
                 call.gone()
                 raise
-            return Written(exchange.keeps_alive)
+            # A client that asks again without reading would have us buffer without end.
+            return Written(exchange.keeps_alive and exchange.transport.get_write_buffer_size() <= HIGH_WATER)
 
         app.router.add_post(path, chat, expect_handler=on_expect)

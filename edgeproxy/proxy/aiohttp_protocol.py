@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -19,12 +19,13 @@ from edgeproxy.dialects.openai_chat import error_body
 from edgeproxy.domain import errors
 from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, Connections, DoorLimits
 from edgeproxy.proxy.exchange import Client
-from edgeproxy.proxy.guard import refusal
+from edgeproxy.proxy.guard import head_is_late, plain_refusal, refusal
 from edgeproxy.proxy.half_close import begin_probing
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.telemetry.metrics import Refusal
 
 log = logging.getLogger(__name__)
+P = TypeVar("P", bound="DoorProtocol")
 
 
 class DoorProtocol(RequestHandler):
@@ -35,7 +36,7 @@ class DoorProtocol(RequestHandler):
     def __init__(self, door: "DoorServer", **kwargs: Any) -> None:
         super().__init__(door, **kwargs)
         self._door = door
-        self._address = ""
+        self._address: str | None = None  # counted under it
         self._head_at = 0.0  # when an incomplete head began to arrive
         self._timer: Timer | None = None
         self._payload: StreamReader | None = None  # the body of the request that came last
@@ -44,22 +45,34 @@ class DoorProtocol(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is none by its type
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0] if isinstance(peer, tuple) else ""
-        if not self._door.counted.admit(self._address):
-            self._address = ""
+        if not self.admit(transport):
             transport.abort()
             return
         transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
         super().connection_made(transport)
+        self.watch_head()
+
+    def admit(self, transport: asyncio.Transport) -> bool:
+        """Count this connection, unless it is one too many."""
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        if not self._door.counted.admit(address):
+            return False
+        self._address = address
+        return True
+
+    def release(self) -> None:
+        if self._address is not None:
+            self._door.counted.release(self._address)
+
+    def watch_head(self) -> None:
         limit_s = self._door.limits.header_s
         self._timer = self._door.plane.wheel.arm(self._check_head, time.monotonic() + limit_s)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._address:
-            self._door.counted.release(self._address)
+        self.release()
         client, self.client = self.client, None
         super().connection_lost(exc)
         if client is not None:
@@ -84,12 +97,15 @@ class DoorProtocol(RequestHandler):
         if self.transport is None:
             return None
         if self._head_at and self._current_request is None and now - self._head_at >= limit_s:
-            error = errors.RequestTimeout("The request's head did not arrive in time.")
-            body = error_body(error)
-            self.transport.write(_PLAIN_HEAD % (408, b"Request Timeout", len(body)) + body)
+            self.transport.write(plain_refusal(head_is_late()))
             self.force_close()
             return None
         return (self._head_at or now) + limit_s
+
+    def drain(self) -> None:
+        """Close between two requests."""
+        if self._waiter is not None and not self._waiter.done() and not self._head_at:
+            self.close()
 
     # --- backpressure ------------------------------------------------------------------------------------------
 
@@ -146,9 +162,6 @@ class DoorProtocol(RequestHandler):
             log.error("request failed in its handler", exc_info=error)
 
 
-_PLAIN_HEAD = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-
-
 def error_response(error: errors.CallError) -> web.Response:
     return web.Response(status=error.status, body=error_body(error), content_type="application/json")
 
@@ -170,7 +183,15 @@ class DoorServer(web.Server):
         }
 
     def __call__(self) -> DoorProtocol:
-        return DoorProtocol(self, loop=self._loop, **self._arguments)
+        return self.make(DoorProtocol)
+
+    def make(self, kind: type[P]) -> P:
+        return kind(self, loop=self._loop, **self._arguments)
+
+    def drain(self) -> None:
+        """Close what is idle; a connection that is in use closes after its answer."""
+        for connection in self.connections:
+            cast(DoorProtocol, connection).drain()
 
 
 def _guarded(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Any:

@@ -3,6 +3,9 @@
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+
 
 class ClientTransport(Protocol):
     def write(self, data: bytes) -> None: ...
@@ -24,12 +27,22 @@ class Client(Protocol):
 class Exchange(Protocol):
     """One request of one connection. Everything but the body is already here."""
 
-    received_at: float  # monotonic seconds
-    surface: str  # "/v1" or "/api/v1": whose habits the answer follows
-    is_http11: bool
     keeps_alive: bool
-    transport: ClientTransport
     client: Client | None  # set while a call listens
+
+    @property
+    def received_at(self) -> float:
+        """Monotonic seconds."""
+
+    @property
+    def surface(self) -> str:
+        """Whose habits the answer follows: "/v1" or "/api/v1"."""
+
+    @property
+    def is_http11(self) -> bool: ...
+
+    @property
+    def transport(self) -> ClientTransport: ...
 
     def header(self, name: str) -> str | None: ...
 

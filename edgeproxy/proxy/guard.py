@@ -1,9 +1,11 @@
 """Requests that aiohttp lets in and a gateway must not (reliability 4.2, rows 11 to 14)."""
 
 import re
+from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
+from edgeproxy.dialects.openai_chat import error_body
 from edgeproxy.domain import errors
 
 # RFC 3986 section 3.2.2 and RFC 9110 section 7.2: a name or address, and a port. No userinfo, no path.
@@ -48,3 +50,20 @@ def is_host(text: str) -> bool:
 
 class ExpectationFailed(errors.InvalidRequest):
     status = 417
+
+
+def head_is_late() -> errors.CallError:
+    return errors.RequestTimeout("The request's head did not arrive in time.")
+
+
+def head_is_too_large() -> errors.CallError:
+    return errors.HeadersTooLarge("The request's head is too large.")
+
+
+def plain_refusal(error: errors.CallError) -> bytes:
+    """A whole answer for a request of which nobody knows the head."""
+    body = error_body(error)
+    return _PLAIN % (error.status, HTTPStatus(error.status).phrase.encode(), len(body)) + body
+
+
+_PLAIN = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"

@@ -1,5 +1,5 @@
 """The doors that tests go through."""
 
-AIOHTTP = "aiohttp"
-DEFAULT = (AIOHTTP,)
-BOTH = (AIOHTTP,)
+EXPRESS, AIOHTTP = "express", "aiohttp"
+DEFAULT = (EXPRESS,)
+BOTH = (EXPRESS, AIOHTTP)

@@ -150,9 +150,9 @@ class Server:
         Integer(1, 64, "auto"), "Worker processes. `auto`: as many as this version can use, which is one.", 0
     )
     door: str = option(
-        Choice("aiohttp", refused={"express": "the express door is not in this version; use `aiohttp`"}),
-        "What takes client connections.",
-        "aiohttp",
+        Choice("express", "aiohttp"),
+        "What takes client connections: `express` is compiled and cheap, `aiohttp` is the reference.",
+        "express",
     )
     limits: Limits = option(Object(Limits), "Limits on client connections.", make=Limits)
     drain: Drain = option(Object(Drain), "Shutting down without breaking streams.", make=Drain)

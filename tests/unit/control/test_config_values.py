@@ -181,9 +181,9 @@ def test_one_worker_is_what_runs() -> None:
     assert [w.message for w in loaded.warnings] == ["this version runs one worker"]
 
 
-def test_the_express_door_is_refused_clearly() -> None:
-    (problem,) = problems(changed("server: {", "server: { door: express,"))
-    assert problem.message == "`door`: the express door is not in this version; use `aiohttp`"
+@pytest.mark.parametrize("door", ["express", "aiohttp"])
+def test_there_are_two_doors(door: str) -> None:
+    assert load(changed("server: {", f"server: {{ door: {door},")).settings.server.door == door
 
 
 def test_anchors_and_aliases_work() -> None:

@@ -29,6 +29,7 @@ SETTINGS = WorkerSettings(
     slow_reader_s=9.0,
     retry_budget_ppm=10,
     log_format="json",
+    door="express",
 )
 BOOT = Boot(SETTINGS, Plan.for_snapshot(SNAPSHOT, 1), LAYOUT.to_dict(), SNAPSHOT)
 MESSAGES: list[Message] = [BOOT, Load(LAYOUT.to_dict(), SNAPSHOT), Drain(3.5), Told("refused", 7, "why")]

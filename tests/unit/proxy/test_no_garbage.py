@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from aiohttp import web
+from support.doors import BOTH
 from support.inprocess import (
     GOOD_ANSWER,
     GOOD_STREAM,
@@ -27,9 +27,8 @@ from support.inprocess import (
     snapshot_of,
     sse,
 )
+from support.live_doors import Doors
 
-from edgeproxy.proxy.aiohttp_door import DoorRunner, add_chat_routes
-from edgeproxy.proxy.connections import DoorLimits
 from edgeproxy.proxy.plane import DataPlane
 
 CALLS = 20
@@ -65,16 +64,11 @@ async def keep_time(plane: DataPlane) -> None:
         await asyncio.sleep(0.02)
 
 
-async def measure(replies: list[bytes], call: Ask) -> Counter[str]:
+async def measure(replies: list[bytes], call: Ask, door: str) -> Counter[str]:
     async with TinyUpstream(*replies) as upstream:
         plane = make_plane(snapshot_of([provider("acme", upstream.base_url)], [endpoint("acme")]))
-        app = web.Application()
-        add_chat_routes(app, plane, DoorLimits())
-        runner = DoorRunner(app, plane, DoorLimits())
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
+        doors = await Doors.open(plane, door)
+        port = doors.port
         clockwork = asyncio.ensure_future(keep_time(plane))
         try:
             await call(port, plane)  # what is made once is made now
@@ -88,7 +82,7 @@ async def measure(replies: list[bytes], call: Ask) -> Counter[str]:
         finally:
             gc.enable()
             clockwork.cancel()
-            await runner.cleanup()
+            await doors.close()
             plane.pools.close()
 
 
@@ -123,6 +117,7 @@ async def breaks(port: int, plane: DataPlane) -> None:
     assert b"HTTP/1.1 50" in await ask(port, chat_body(stream=True))
 
 
+@pytest.mark.parametrize("door", BOTH)
 @pytest.mark.parametrize(
     ("replies", "call"),
     [
@@ -134,5 +129,5 @@ async def breaks(port: int, plane: DataPlane) -> None:
         pytest.param([b""], breaks, id="provider closes"),
     ],
 )
-def test_a_call_leaves_no_cycle_behind(replies: list[bytes], call: Ask) -> None:
-    assert run(measure(replies, call)) == Counter()
+def test_a_call_leaves_no_cycle_behind(replies: list[bytes], call: Ask, door: str) -> None:
+    assert run(measure(replies, call, door)) == Counter()

@@ -1,0 +1,481 @@
+# cython: boundscheck=True
+"""The express door's side of a client connection: finds chat calls, reads them by llhttp, leaves all else to aiohttp.
+
+A request is a call of ours when its line is one of the known ones and nothing in its head is unusual. Every other is
+given away as it came, before a byte of it is interpreted. Whatever goes wrong in a callback ends this connection only.
+"""
+cimport cython
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.string cimport memchr, memcmp, memset
+
+from edgeproxy._core.clock cimport monotonic
+from edgeproxy._core.direct cimport direct_fd, put_bytes
+from edgeproxy._core.head cimport (
+    AUTHORIZATION, API_KEY, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HEAD_ODD, HEAD_PARTIAL,
+    HEAD_TOO_LARGE, HEAD_WHOLE, HOST, TIMEOUT, TRANSFER_ENCODING, UPGRADE, Head, equals, scan_head,
+)
+from edgeproxy._core.wheel cimport Timer, Wheel
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+cdef enum:  # phases
+    FREE      # between requests, or in a head
+    BODY      # a call has begun, its body is still coming
+    CALL      # the whole request is here
+    AWAY      # aiohttp has the connection
+    LEAVING   # the last answer is written: only its delivery is awaited
+    CLOSED
+
+cdef enum:  # what `DoorRules.find` says besides an index
+    NONE = -1
+    UNDECIDED = -2
+
+cdef double LINGER_S = 2.0        # for a client that is still sending what nobody will read
+cdef double DELIVER_S = 120.0     # for a client that takes its last bytes slowly
+cdef Py_ssize_t SMALL = 4096      # bytes of a body that may stay beside its head
+cdef Py_ssize_t MAX_FRAMING = 65536  # bytes of chunk lines and trailers, besides 8 for each byte of the body
+cdef int MAX_HOSTS = 1024
+cdef dict NAMES_OF = {"Authorization": AUTHORIZATION, "x-api-key": API_KEY, "x-edgeproxy-timeout-ms": TIMEOUT,
+                      "Expect": EXPECT, "Host": HOST}
+cdef unsigned int ONCE = (1 << HOST | 1 << AUTHORIZATION | 1 << CONTENT_LENGTH | 1 << TRANSFER_ENCODING | 1 << EXPECT
+                          | 1 << CONNECTION)
+cdef unsigned int UNUSUAL = 1 << CONTENT_ENCODING | 1 << UPGRADE
+
+
+@cython.final
+cdef class DoorRules:
+    """What all connections of a worker share. `paths`: where calls come in, and the surface of each."""
+
+    def __cinit__(self, dict paths, is_host, Wheel wheel, *, Py_ssize_t body_limit, double header_s, double body_s,
+                  double keepalive_s):
+        self.lines = tuple([b"POST %b HTTP/1.1\r\n" % path.encode() for path in paths])
+        self.surfaces = tuple(paths.values())
+        self.is_host = is_host
+        self.hosts = set()
+        self.wheel = wheel
+        self.body_limit = body_limit
+        self.header_s = header_s
+        self.body_s = body_s
+        self.keepalive_s = keepalive_s
+
+    cdef int find(self, const unsigned char *data, Py_ssize_t size) except -3:
+        """The line that `data` begins with; UNDECIDED while it may become one."""
+        cdef Py_ssize_t number, length
+        cdef const unsigned char *line
+        cdef bint is_open = False
+        for number in range(len(self.lines)):
+            line = <bytes>self.lines[number]
+            length = len(<bytes>self.lines[number])
+            if size >= length:
+                if memcmp(data, line, length) == 0:
+                    return <int>number
+            elif memcmp(data, line, size) == 0:
+                is_open = True
+        return UNDECIDED if is_open else NONE
+
+    cdef bint accepts(self, bytes host) except -1:
+        if host in self.hosts:
+            return True
+        if not self.is_host(host.decode("latin-1")):
+            return False
+        if len(self.hosts) < MAX_HOSTS:
+            self.hosts.add(host)
+        return True
+
+
+cdef class Door:
+    """A connection, and the exchange of the call that runs on it. What is rare is said by a subclass."""
+
+    def __cinit__(self, server):
+        self.server = server
+        self.rules = server.rules
+        self.is_http11 = True
+        self.wants_alive = True
+
+    # --- said by the subclass ----------------------------------------------------------------------------------
+
+    def begin(self):
+        """Start the call of the request that is here."""
+        raise NotImplementedError
+
+    def hand_over(self, bytes data, Py_ssize_t size, double began_at):
+        """Give the connection to aiohttp. `size`: bytes of this one request; -1: not known."""
+        raise NotImplementedError
+
+    def body_changed(self):
+        """The body is whole, or `fault` says why it will not be."""
+        raise NotImplementedError
+
+    def refuse(self, int status):
+        """Answer 408 or 431: the head did not come in time, or does not end."""
+        raise NotImplementedError
+
+    def broke(self, error):
+        """A callback failed: end the connection."""
+        raise NotImplementedError
+
+    # --- the exchange ------------------------------------------------------------------------------------------
+
+    @property
+    def keeps_alive(self):
+        return self.wants_alive and self.is_whole and not self.is_overrun
+
+    @keeps_alive.setter
+    def keeps_alive(self, bint value):
+        self.wants_alive = value
+
+    @property
+    def is_free(self):
+        """No byte of a request is here."""
+        return self.phase == FREE and self.partial is None
+
+    @property
+    def runs_call(self):
+        return self.phase == CALL or self.phase == BODY
+
+    @property
+    def is_request_whole(self):
+        return self.is_whole
+
+    @property
+    def has_body_begun(self):
+        return self.wire > 0
+
+    def header(self, str name):
+        """The value of one of the headers that calls ask for."""
+        cdef int number = NAMES_OF[name]
+        if self.data is None or not self.head.seen >> number & 1:
+            return None
+        cdef const char *data = <const char *><const unsigned char *>self.data
+        return PyUnicode_DecodeUTF8(data + self.head.at[number], self.head.size[number], "surrogateescape")
+
+    def take_body(self):
+        """The body, when all of it is here."""
+        if not self.is_whole:
+            return None
+        body, pieces = self.body, self.pieces
+        self.body = self.pieces = None
+        if pieces is not None:
+            return b"".join(pieces)
+        return body if body is not None else b""
+
+    def write(self, bytes data):
+        if self.phase < LEAVING:
+            put_bytes(self.transport, self.fd, data)
+
+    def ended(self):
+        """The call is over, its last byte is written."""
+        cdef double now
+        if self.phase >= LEAVING:
+            return
+        if not self.keeps_alive or self.is_paused:
+            self.leave()
+            return
+        now = monotonic()
+        self.phase = FREE
+        self.reset()
+        self.began_at = now
+        self.limit_to(now + self.rules.keepalive_s)
+
+    def take_back(self):
+        """aiohttp has answered the request that it was given, and holds no byte of another."""
+        self.phase = FREE
+        self.wants_alive = True
+        self.reset()
+        self.began_at = monotonic()
+        self.limit_to(self.began_at + self.rules.keepalive_s)
+
+    def close(self):
+        """End the connection once what is written has been delivered."""
+        if self.phase < LEAVING:
+            self.leave()
+
+    cdef int reset(self) except -1:
+        self.data = self.body = self.partial = None
+        self.pieces = None
+        self.is_whole = self.is_overrun = False
+        self.fault = None
+        self.wire = self.size = 0
+        memset(&self.head, 0, sizeof(Head))
+        return 0
+
+    cdef int leave(self) except -1:
+        cdef double now = monotonic()
+        # A close with unread bytes is a reset, which may overtake our answer: read on until the client has it.
+        cdef bint lingers = self.fault is not None or self.is_overrun or (self.phase != FREE and not self.is_whole)
+        self.phase = LEAVING
+        self.reset()
+        self.began_at = now
+        self.leaves_at = now + LINGER_S
+        self.limit_to(self.leaves_at)
+        if lingers:
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+        return 0
+
+    # --- asyncio.Protocol --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport):
+        cdef double now = monotonic()
+        self.transport = transport
+        self.fd = direct_fd(transport)
+        self.began_at = now
+        self.limit_to(now + self.rules.keepalive_s)
+
+    def data_received(self, bytes data):
+        try:
+            if self.phase == FREE:
+                self.take_head(data)
+            elif self.phase == BODY:
+                self.take_more(data)
+            elif self.phase == CALL:
+                self.is_overrun = True  # pipelined: it is answered by the connection's end
+        except Exception as error:
+            self.broke(error)
+
+    def connection_lost(self, exc):
+        client = self.client
+        self.phase = CLOSED
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.parser = None
+        try:
+            if client is not None:
+                client.gone()
+        finally:
+            self.reset()
+            self.client = self.transport = None
+
+    def pause_writing(self):
+        self.is_paused = True
+        if self.client is not None:
+            self.client.pause()
+
+    def resume_writing(self):
+        self.is_paused = False
+        if self.client is not None:
+            self.client.resume()
+
+    def half_close(self):
+        """The client will send no more. Whether it may still get its answer."""
+        if self.phase != CALL:
+            return False
+        self.is_half_closed = True
+        self.wants_alive = False
+        return True
+
+    # --- deadlines ---------------------------------------------------------------------------------------------
+
+    cdef double limit(self, double now) noexcept:
+        if self.phase == FREE:
+            return self.began_at + (self.rules.keepalive_s if self.partial is None else self.rules.header_s)
+        if self.phase == BODY and self.fault is None:
+            return self.received_at + self.rules.body_s + self.size / 65536.0
+        if self.phase == LEAVING:
+            return self.leaves_at
+        return now + self.rules.keepalive_s
+
+    cdef int limit_to(self, double until) except -1:
+        """Make sure that the wheel comes by at `until`."""
+        if self.timer is not None:
+            if self.visit_at <= until:
+                return 0
+            self.timer.cancel()
+        self.visit_at = until
+        self.timer = self.rules.wheel.arm(self.due, until)
+        return 0
+
+    def due(self, double now):
+        """The wheel's call."""
+        if now >= self.limit(now):
+            if self.phase == FREE and self.partial is not None:
+                self.refuse(408)
+            elif self.phase == BODY:
+                self.fault = "late"
+                self.body_changed()
+            elif self.phase == FREE:
+                self.leave()
+            elif self.transport.get_write_buffer_size() and now < self.began_at + DELIVER_S:
+                self.leaves_at = now + LINGER_S
+            else:
+                self.transport.abort()
+                return None
+        if self.phase == CLOSED:
+            return None
+        self.visit_at = self.limit(now)
+        return self.visit_at
+
+    # --- the head ----------------------------------------------------------------------------------------------
+
+    cdef int take_head(self, bytes data) except -1:
+        cdef double now = monotonic()
+        cdef int route, verdict
+        if self.partial is not None:
+            data = self.partial + data
+        cdef const unsigned char *raw = data
+        cdef Py_ssize_t size = len(data)
+        if self.head.next == 0:
+            route = self.rules.find(raw, size)
+            if route == UNDECIDED:
+                return self.wait(data, now)
+            if route == NONE:
+                return self.give(data)
+            self.head.next = <int>len(<bytes>self.rules.lines[route])
+            self.surface = self.rules.surfaces[route]
+        verdict = scan_head(raw, size, &self.head)
+        if verdict == HEAD_PARTIAL:
+            return self.wait(data, now)
+        if verdict == HEAD_TOO_LARGE:
+            self.is_overrun = True
+            self.refuse(431)
+            return 0
+        if verdict == HEAD_ODD or not self.is_plain(raw):
+            return self.give(data)
+        return self.begin_call(data, now)
+
+    cdef int wait(self, bytes data, double now) except -1:
+        """For the rest of a head."""
+        if self.partial is None:
+            self.began_at = now
+            self.limit_to(now + self.rules.header_s)
+        self.partial = data
+        return 0
+
+    cdef bint is_plain(self, const unsigned char *data) except -1:
+        """Whether this whole head says nothing but what calls usually say."""
+        cdef Head *head = &self.head
+        cdef unsigned int seen = head.seen
+        if head.again & ONCE or seen & UNUSUAL or not seen >> HOST & 1:
+            return False
+        if not self.read_length(data):
+            return False
+        if seen >> EXPECT & 1 and not (
+            head.size[<int>EXPECT] == 12 and equals(data + head.at[<int>EXPECT], b"100-continue", 12)
+        ):
+            return False
+        if seen >> CONNECTION & 1:
+            if head.size[<int>CONNECTION] == 5 and equals(data + head.at[<int>CONNECTION], b"close", 5):
+                self.wants_alive = False
+            elif not (
+                head.size[<int>CONNECTION] == 10 and equals(data + head.at[<int>CONNECTION], b"keep-alive", 10)
+            ):
+                return False
+        return self.rules.accepts((data + head.at[<int>HOST])[:head.size[<int>HOST]])
+
+    cdef bint read_length(self, const unsigned char *data) noexcept:
+        """How the body is framed; False when it is not beyond doubt."""
+        cdef Head *head = &self.head
+        cdef bint has_length = head.seen >> CONTENT_LENGTH & 1
+        cdef int i
+        cdef unsigned char c
+        self.length = 0
+        if head.seen >> TRANSFER_ENCODING & 1:
+            self.length = -1
+            return not has_length and head.size[<int>TRANSFER_ENCODING] == 7 and equals(
+                data + head.at[<int>TRANSFER_ENCODING], b"chunked", 7)
+        if not has_length:
+            return True
+        if not 1 <= head.size[<int>CONTENT_LENGTH] <= 15:
+            return False
+        for i in range(head.size[<int>CONTENT_LENGTH]):
+            c = data[head.at[<int>CONTENT_LENGTH] + i]
+            if not 48 <= c <= 57:
+                return False
+            self.length = self.length * 10 + c - 48
+        return True
+
+    cdef int give(self, bytes data) except -1:
+        """Let aiohttp answer the request, and say how long it is where that is beyond doubt."""
+        cdef const unsigned char *raw = data
+        cdef const unsigned char *end
+        cdef Py_ssize_t size = -1
+        cdef double began_at = self.began_at if self.partial is not None else monotonic()
+        if self.head.next == 0:
+            end = <const unsigned char *>memchr(raw, 10, len(data))
+            if end is not NULL:
+                self.head.next = <int>(end - raw) + 1
+        if self.head.next and (self.head.end or scan_head(raw, len(data), &self.head) == HEAD_WHOLE):
+            if not self.head.again & ONCE | self.head.seen & 1 << UPGRADE and self.read_length(raw) and self.length >= 0:
+                size = self.head.end + self.length
+        self.phase = AWAY
+        self.reset()
+        self.hand_over(data, size, began_at)
+        return 0
+
+    # --- the body ----------------------------------------------------------------------------------------------
+
+    cdef int begin_call(self, bytes data, double now) except -1:
+        cdef Py_ssize_t end = self.head.end
+        self.partial = None
+        self.received_at = now
+        self.data = data if len(data) - end < SMALL else data[:end]
+        if self.parser is None:
+            self.parser = HttpRequestParser(self)
+        if self.length > self.rules.body_limit:
+            self.fault = "too_large"
+            self.wire = len(data) - end
+        else:
+            self.wire = -end
+            self.feed(data)
+            if self.fault is not None or (not self.is_whole and 0 <= self.length <= self.wire):
+                self.parser = None
+                return self.give(data)  # llhttp found what we did not: aiohttp says it
+        self.phase = CALL if self.is_whole else BODY
+        if not self.is_whole:
+            self.limit_to(now + self.rules.body_s)
+        self.begin()
+        return 0
+
+    cdef int take_more(self, bytes data) except -1:
+        if self.fault is not None:
+            return 0  # it is read only so that our answer arrives
+        self.feed(data)
+        if self.is_whole:
+            self.phase = CALL
+        if self.is_whole or self.fault is not None:
+            self.body_changed()
+        return 0
+
+    cdef int feed(self, bytes data) except -1:
+        """Bytes from the wire to llhttp, but none of the next request where the end of this one is known."""
+        cdef Py_ssize_t left = self.length - self.wire
+        if 0 <= self.length and left < len(data):
+            self.is_overrun = True
+            data = data[:left]
+        self.wire += len(data)
+        try:
+            self.parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            if self.is_whole:
+                self.is_overrun = True
+            else:
+                self.fault = self.fault or "broken"
+        if self.wire - self.size > MAX_FRAMING + 8 * self.size and not self.is_whole:
+            self.fault = self.fault or "broken"
+        return 0
+
+    # llhttp's callbacks
+
+    def on_message_begin(self):
+        if self.is_whole:
+            self.is_overrun = True
+
+    def on_body(self, bytes chunk):
+        if self.is_whole or self.fault is not None:
+            return
+        self.size += len(chunk)
+        if self.size > self.rules.body_limit:
+            self.fault = "too_large"
+            self.body = self.pieces = None
+        elif self.body is None:
+            self.body = chunk
+        elif self.pieces is None:
+            self.pieces = [self.body, chunk]
+        else:
+            self.pieces.append(chunk)
+
+    def on_message_complete(self):
+        if self.fault is None:
+            self.is_whole = True
