@@ -1,6 +1,7 @@
 """The composition root: builds the node out of its parts, starts it, and waits for its end."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -12,9 +13,11 @@ from aiohttp import web
 
 from edgeproxy.control.assemble import ECHO_BASE_URL
 from edgeproxy.control.config import Address, Settings
+from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.node.echo import make_app
-from edgeproxy.node.process import harden, raise_fd_limit
+from edgeproxy.node.listeners import listen
+from edgeproxy.node.process import harden, raise_fd_limit, rename, usable_cores
 from edgeproxy.node.supervisor import Supervisor
 from edgeproxy.proxy.aiohttp_door import require_compiled_parser
 
@@ -22,38 +25,43 @@ Prepared = tuple[Settings, Snapshot]
 Banner = Callable[[tuple[Address, Address]], None]
 
 
-def run(settings: Settings, snapshot: Snapshot, *, reload: Callable[[], Prepared], banner: Banner) -> int:
+def run(
+    settings: Settings,
+    snapshot: Snapshot,
+    *,
+    reload: Callable[[], Prepared],
+    banner: Banner,
+    watch: Watch | None = None,
+) -> int:
     """Run a node until it is told to stop. Returns the exit code; OSError when it cannot listen."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     harden()
-    raise_fd_limit()
+    raise_fd_limit(warns=True)
+    rename("edge supervisor")
     require_compiled_parser()
-    return asyncio.run(_run(settings, snapshot, reload, banner))
+    return asyncio.run(_run(settings, snapshot, reload, banner, watch))
 
 
-async def _run(settings: Settings, snapshot: Snapshot, reload: Callable[[], Prepared], banner: Banner) -> int:
+async def _run(
+    settings: Settings, snapshot: Snapshot, reload: Callable[[], Prepared], banner: Banner, watch: Watch | None
+) -> int:
     server = settings.server
-    with _listen(server.listen) as listening, _listen(server.ops) as ops:
+    with contextlib.ExitStack() as sockets:
+        listening = listen(server.listen, server.workers or usable_cores())
+        (ops,) = listen(server.ops)
+        for sock in (*listening, ops):
+            sockets.enter_context(sock)
         echo = await _start_echo(snapshot)
         supervisor = Supervisor(
             settings,
             _with_echo(snapshot, echo),
-            lambda: _prepare(reload, echo),
+            lambda: _prepare(lambda: watch.reading(reload) if watch else reload(), echo),
             listening,
             _log_fd(settings.log.access),
+            watch,
         )
-        addresses = (_bound(server.listen, listening), _bound(server.ops, ops))
+        addresses = (_bound(server.listen, listening[0]), _bound(server.ops, ops))
         return await supervisor.run(ops, lambda: banner(addresses))
-
-
-def _listen(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((address.host, address.port))
-    sock.listen(4096)
-    sock.setblocking(False)
-    return sock
 
 
 def _bound(address: Address, sock: socket.socket) -> Address:

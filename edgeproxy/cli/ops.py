@@ -22,12 +22,14 @@ def healthcheck(options: argparse.Namespace) -> int:
 
 
 def reload(options: argparse.Namespace) -> int:
-    # Providers may be asked for their models before the answer comes.
     url = options.url or f"{_ops()}/-/reload"
-    status, body = _ask("POST", url, timeout_s=60.0)
+    if options.workers:
+        url += "&workers" if "?" in url else "?workers"
+    # Providers may be asked for their models before the answer comes, and workers started one after the other.
+    status, body = _ask("POST", url, timeout_s=600.0 if options.workers else 60.0)
     if status // 100 != 2:
         raise Failure(f"not reloaded, the old configuration is kept: {printable(body)}", "see: edgeproxy check FILE")
-    print("reloaded")
+    print("reloaded, and the workers replaced" if options.workers else "reloaded")
     return 0
 
 

@@ -62,6 +62,8 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, metavar="FILE", help="the configuration file")
     parser.add_argument("--listen", metavar="HOST:PORT", help="address for calls, instead of the file's")
     parser.add_argument("--ops", metavar="HOST:PORT", help="address for metrics and health, instead of the file's")
+    parser.add_argument("--workers", metavar="N", help="processes that relay: a number, or auto")
+    parser.add_argument("--watch", action="store_true", help="reload when the file changes")
 
 
 def _check(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +79,9 @@ def _healthcheck(parser: argparse.ArgumentParser) -> None:
 
 def _reload(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="what to post to (default: /-/reload of the ops address)")
+    parser.add_argument(
+        "--workers", action="store_true", help="replace the workers too, one by one: new code and new limits"
+    )
 
 
 def _config(parser: argparse.ArgumentParser) -> None:

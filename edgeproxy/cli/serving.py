@@ -17,6 +17,7 @@ from edgeproxy.control.config import Address, Loaded, Settings, load_config, ren
 from edgeproxy.control.discovery import Listing, kept, list_all
 from edgeproxy.control.environment import Source, providers_from, scrub
 from edgeproxy.control.keys import make_key
+from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
 
 Flag = tuple[str, str, str]  # dotted key, text, the flag's name
@@ -44,14 +45,21 @@ def serve(options: argparse.Namespace) -> int:
     environ = dict(os.environ)
     flags = [
         (f"server.{name}", value, f"--{name}")
-        for name, value in (("listen", options.listen), ("ops", options.ops))
+        for name, value in (
+            ("listen", options.listen),
+            ("ops", options.ops),
+            ("workers", options.workers),
+            ("watch", "true" if options.watch else None),
+        )
         if value is not None
     ]
 
     asking = Asking()
+    files = [options.config]
 
     def read() -> Loaded:
         loaded = load_config(options.config, environ=environ, flags=flags)
+        files[:] = loaded.files
         scrub(loaded.secret_variables)
         for warning in loaded.warnings:
             note(render(warning, is_coloured=is_coloured(sys.stderr)))
@@ -64,7 +72,8 @@ def serve(options: argparse.Namespace) -> int:
     loaded = read()
     check_free(loaded.settings, options.verb)
     snapshot = discovered(loaded, asking)
-    return run(loaded.settings, snapshot, prepare, ServeBanner(loaded.source, snapshot))
+    banner = ServeBanner(loaded.source, snapshot)
+    return run(loaded.settings, snapshot, prepare, banner, Watch(lambda: tuple(files)))
 
 
 def discovered(loaded: Loaded, asking: "Asking") -> Snapshot:
@@ -92,11 +101,17 @@ class Asking:
         return self.last
 
 
-def run(settings: Settings, snapshot: Snapshot, reload: Callable[[], Prepared], banner: Callable[..., None]) -> int:
+def run(
+    settings: Settings,
+    snapshot: Snapshot,
+    reload: Callable[[], Prepared],
+    banner: Callable[..., None],
+    watch: Watch | None = None,
+) -> int:
     # Imported here: `check` and `models` must not need the compiled core.
     app = import_module("edgeproxy.app")
     try:
-        code = app.run(settings, snapshot, reload=reload, banner=banner)
+        code = app.run(settings, snapshot, reload=reload, banner=banner, watch=watch)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

@@ -1,4 +1,7 @@
-"""Messages between supervisor and worker: a stream socket, a length, JSON. Secrets cross here and nowhere else."""
+"""Messages between supervisor and worker: a stream socket, a length, JSON. Secrets cross here and nowhere else.
+
+The first byte that a worker gets has its descriptors with it: memory, listening socket, access log.
+"""
 
 import asyncio
 import socket
@@ -14,6 +17,7 @@ from edgeproxy.node.memory import Plan
 
 _LENGTH = struct.Struct("!I")
 MAX_MESSAGE = 512 * 1024 * 1024
+DESCRIPTORS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,11 @@ class WorkerSettings:
 
 
 class Boot(msgspec.Struct, tag="boot", frozen=True):
-    """The first message to a worker."""
+    """The first message to a worker: which slot it is to serve, and with what."""
 
+    slot: int
+    row: int  # of the shared tables: what this process writes, and nobody else while it lives
+    generation: int  # of the snapshot
     settings: WorkerSettings
     plan: Plan
     layout: dict[str, Any]
@@ -44,10 +51,28 @@ class Boot(msgspec.Struct, tag="boot", frozen=True):
 
 
 class Load(msgspec.Struct, tag="load", frozen=True):
-    """A new snapshot, and the places of its metrics."""
+    """A new snapshot, and the places of its metrics. To be made ready, not to be used yet."""
 
+    generation: int
     layout: dict[str, Any]
     snapshot: Snapshot
+
+
+class Swap(msgspec.Struct, tag="swap", frozen=True):
+    """Every worker has the snapshot ready: use it from now on. Or one refused: forget it."""
+
+    generation: int
+    is_wanted: bool = True
+
+
+class Leave(msgspec.Struct, tag="leave", frozen=True):
+    """The node will stop soon: serve on, but ask clients to go elsewhere for their next call."""
+
+
+class Retire(msgspec.Struct, tag="retire", frozen=True):
+    """A successor has the listening socket: serve what is connected, and end with the last connection."""
+
+    timeout_s: float
 
 
 class Drain(msgspec.Struct, tag="drain", frozen=True):
@@ -57,14 +82,15 @@ class Drain(msgspec.Struct, tag="drain", frozen=True):
 
 
 class Told(msgspec.Struct, tag="told", frozen=True):
-    """From the worker: what happened, and how many calls it has."""
+    """From the worker: what happened, how many calls it has, and since which snapshot they may run."""
 
-    event: str  # ready, loaded, refused, beat
+    event: str  # ready, failed, loaded, refused, beat
     calls: int = 0
     detail: str = ""
+    generation: int = 0
 
 
-Message = Boot | Load | Drain | Told
+Message = Boot | Load | Swap | Leave | Retire | Drain | Told
 
 
 def _reveal(value: Any) -> Any:
@@ -99,6 +125,19 @@ def receive(sock: socket.socket) -> Message:
     return _decode(_exactly(sock, size))
 
 
+def receive_descriptors(sock: socket.socket) -> list[int]:
+    """Memory, listening socket, access log. EOFError when the supervisor is gone."""
+    data, descriptors, _, _ = socket.recv_fds(sock, 1, DESCRIPTORS)
+    if not data or len(descriptors) != DESCRIPTORS:
+        raise EOFError("the other side is gone")
+    return descriptors
+
+
+def send_descriptors(sock: socket.socket, descriptors: list[int]) -> None:
+    """On a fresh socket: nothing else has been sent."""
+    socket.send_fds(sock, [b"d"], descriptors)
+
+
 def _exactly(sock: socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
@@ -120,8 +159,14 @@ class Channel:
     async def on(cls, sock: socket.socket) -> "Channel":
         return cls(*await asyncio.open_unix_connection(sock=sock, limit=1 << 20))
 
-    def send(self, message: Message) -> None:
-        self._writer.write(encode(message))
+    def send(self, message: Message | bytes) -> None:
+        """A message, or one that is encoded already."""
+        self._writer.write(message if isinstance(message, bytes) else encode(message))
+
+    async def flush(self) -> None:
+        """Wait until the system has taken what was sent."""
+        self._writer.close()
+        await self._writer.wait_closed()
 
     async def receive(self) -> Message | None:
         """The next message; None when the other side is gone."""

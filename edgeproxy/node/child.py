@@ -1,142 +1,166 @@
-"""A worker as the supervisor sees it: a process, its channel, and whether it is ready."""
+"""A worker process as the supervisor sees it: from exec to its end, with its channel.
+
+It is started without knowing what it will serve, so that one can be kept ready; `boot` tells it.
+"""
 
 import asyncio
 import logging
 import os
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 
-from edgeproxy.control.config import Settings
-from edgeproxy.node.channel import Boot, Channel, Load, Message, Told, WorkerSettings
-from edgeproxy.telemetry.collector import WorkerFacts
-from edgeproxy.telemetry.process import usage_of
+from edgeproxy.node.channel import Boot, Channel, Message, Told, send_descriptors
+from edgeproxy.telemetry.process import ProcessUsage, usage_of
 
 log = logging.getLogger(__name__)
 
-READY_S = 60.0
 LOAD_S = 30.0
 # All that a worker needs of the environment. Credentials travel by the channel.
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "NO_COLOR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def settings_for_worker(settings: Settings) -> WorkerSettings:
-    limits = settings.server.limits
-    return WorkerSettings(
-        max_body=limits.max_body,
-        max_connections=limits.max_connections,
-        connections_per_address=limits.connections_per_address,
-        header_s=limits.header_timeout,
-        body_s=limits.body_timeout,
-        keepalive_s=limits.keepalive_timeout,
-        attempts=settings.routing.attempts,
-        deadline_s=settings.routing.deadline,
-        slow_reader_s=limits.slow_reader,
-        retry_budget_ppm=settings.routing.retry_budget,
-        log_format=settings.log.format,
-        door=settings.server.door,
-    )
-
-
 class Child:
-    def __init__(
-        self, index: int, listening: socket.socket, memory_fd: int, log_fd: int, boot: Callable[[], Boot]
-    ) -> None:
-        self._index = index
-        self._listening = listening
-        self._memory_fd = memory_fd
-        self._log_fd = log_fd
-        self._boot = boot
-        self._process: asyncio.subprocess.Process | None = None
-        self._channel: Channel | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._ready = asyncio.Event()
+    def __init__(self, process: "subprocess.Popen[bytes]", sock: socket.socket, channel: Channel) -> None:
+        self._process = process
+        self._sock = sock
+        self._channel = channel
         self._loading: asyncio.Future[str | None] | None = None
+        self._loading_generation = 0
+        self.pid = process.pid
+        self.slot = self.row = -1
+        self.ready = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.on_end: Callable[[Child], None] | None = None
+        self.trouble = ""  # why it could not start, in its own words
         self.calls = 0
+        self.generation = 0  # of the snapshot that it was told last
+        self.oldest = 0  # of the snapshots that calls of it may still use
+        self.silent = 0  # of the supervisor's looks since its last beat
+        self.ready_at = 0.0
+        self.is_retired = False  # it ends with the connections that it has
+        self.cpu_s = 0.0  # known when it has ended
+        self._listener = asyncio.ensure_future(self._listen())
+        self._pidfd = os.pidfd_open(self.pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
+
+    @classmethod
+    async def spawn(cls) -> "Child":
+        """Exec a worker, which waits for its Boot."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = _exec_worker(theirs.fileno())
+        ours.setblocking(False)
+        return cls(process, ours, await Channel.on(ours))
+
+    # --- its life ----------------------------------------------------------------------------------------------
 
     @property
     def is_up(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return not self.ended.is_set()
 
     @property
     def is_ready(self) -> bool:
-        return self.is_up and self._ready.is_set()
+        return self.is_up and self.ready.is_set()
 
     @property
     def returncode(self) -> int | None:
-        return self._process.returncode if self._process else None
+        return self._process.returncode
 
-    async def start(self) -> None:
-        """Exec the worker and send it what it needs."""
-        self._ready.clear()
-        self._channel = None
-        ours, theirs = socket.socketpair()
-        fds = (theirs.fileno(), self._memory_fd, self._listening.fileno(), self._log_fd)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "edgeproxy.node.worker",
-            str(self._index),
-            *map(str, fds),
-            pass_fds=fds,
-            stdin=asyncio.subprocess.DEVNULL,
-            env={name: os.environ[name] for name in KEPT if name in os.environ},
-        )
-        theirs.close()
-        ours.setblocking(False)
-        self._channel = await Channel.on(ours)
-        self._channel.send(self._boot())
-        self._listener = asyncio.ensure_future(self._listen(self._channel))
+    @property
+    def usage(self) -> ProcessUsage | None:
+        return usage_of(self.pid) if self.is_up else None
 
-    async def _listen(self, channel: Channel) -> None:
-        while (message := await channel.receive()) is not None:
-            if not isinstance(message, Told):
-                continue
-            if message.event == "ready":
-                self._ready.set()
-            elif message.event == "beat":
-                self.calls = message.calls
-            elif self._loading is not None and not self._loading.done():
-                self._loading.set_result(message.detail or None)
-        self._ready.clear()
-
-    async def wait_ready(self) -> bool:
-        """True once it serves; False when it ends before that, or takes too long."""
-        assert self._process is not None
-        ready = asyncio.ensure_future(self._ready.wait())
-        ended = asyncio.ensure_future(self._process.wait())
-        await asyncio.wait((ready, ended), timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        ended.cancel()
-        return self._ready.is_set()
-
-    async def wait_end(self, timeout_s: float | None = None) -> bool:
-        """True once the process has ended."""
-        assert self._process is not None
+    def boot(self, descriptors: list[int], boot: Boot) -> None:
+        """Say what it is to serve. Its descriptors go first."""
+        self.slot, self.row = boot.slot, boot.row
+        self.generation = self.oldest = boot.generation
         try:
-            await asyncio.wait_for(asyncio.shield(self._process.wait()), timeout_s)
+            send_descriptors(self._sock, descriptors)
+        except OSError:
+            return  # it has just died: its end tells
+        self.send(boot)
+
+    async def wait_ready(self, limit_s: float) -> bool:
+        """True once it serves; False when it ends before that, or takes too long."""
+        ready, ended = asyncio.ensure_future(self.ready.wait()), asyncio.ensure_future(self.ended.wait())
+        try:
+            await asyncio.wait((ready, ended), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
+        return self.is_ready
+
+    async def wait_end(self, limit_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self.ended.wait(), limit_s)
         except TimeoutError:
             return False
-        if self._channel is not None:
-            self._channel.close()
         return True
 
-    def send(self, message: Message) -> None:
-        if self._channel is not None and self.is_up:
+    def kill(self) -> None:
+        if self.is_up:
+            self._process.kill()
+
+    def _reap(self) -> None:
+        """The process is over. What it used is told by the system, to the microsecond."""
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        _, status, used = os.wait4(self.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu_s = used.ru_utime + used.ru_stime
+        self._listener.add_done_callback(lambda _task: self._over())  # what it said last is read first
+
+    def _over(self) -> None:
+        self._channel.close()
+        self.ended.set()
+        if self._loading is not None and not self._loading.done():
+            self._loading.set_result(None)
+        if self.on_end is not None:
+            self.on_end(self)
+
+    # --- what it says and is told ------------------------------------------------------------------------------
+
+    def send(self, message: Message | bytes) -> None:
+        if self.is_up:
             self._channel.send(message)
 
-    async def load(self, message: Load) -> str | None:
-        """Hand over a new snapshot. Returns what the worker has against it."""
-        if not self.is_up or self._channel is None:
-            return None  # a worker that starts gets it with its Boot; one that has its Boot already must be told
+    async def _listen(self) -> None:
+        while (message := await self._channel.receive()) is not None:
+            if isinstance(message, Told):
+                self._heard(message)
+
+    def _heard(self, told: Told) -> None:
+        self.silent = 0
+        if told.event == "ready":
+            self.ready_at = time.monotonic()
+            self.ready.set()
+        elif told.event == "failed":
+            self.trouble = told.detail
+        elif told.event == "beat":
+            self.calls, self.oldest = told.calls, told.generation
+        elif told.generation == self._loading_generation and self._loading is not None and not self._loading.done():
+            self._loading.set_result(told.detail or None)
+
+    async def load(self, generation: int, encoded: bytes) -> str | None:
+        """Have it make a snapshot ready. What it has against it; None when it agrees, or dies meanwhile."""
+        if not self.is_up:
+            return None
         self._loading = asyncio.get_running_loop().create_future()
-        self.send(message)
+        self._loading_generation = generation
+        self.send(encoded)
         try:
             return await asyncio.wait_for(self._loading, LOAD_S)
         except TimeoutError:
-            return "the worker did not answer"
+            return "it did not answer"
 
-    def facts(self) -> WorkerFacts:
-        if self._process is None or not self.is_up:
-            return WorkerFacts(str(self._index), False)
-        return WorkerFacts(str(self._index), self.is_ready, usage_of(self._process.pid))
+
+def _exec_worker(control_fd: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603  # our own program
+        [sys.executable, "-m", "edgeproxy.node.worker", str(control_fd)],
+        pass_fds=(control_fd,),
+        stdin=subprocess.DEVNULL,
+        env={name: os.environ[name] for name in KEPT if name in os.environ},
+    )

@@ -23,17 +23,17 @@ class Plan:
     endpoints: int
     lanes: int
     pools: int  # retry budgets: 0 is the node's, then one a model
-    workers: int
+    workers: int  # rows: processes that may run at a time, those that drain among them
 
     @classmethod
     def for_snapshot(cls, snapshot: Snapshot, workers: int) -> "Plan":
         endpoints = sum(len(model.endpoints) for model in snapshot.models)
         lanes = sum(len(endpoint.lanes) for model in snapshot.models for endpoint in model.endpoints)
         return cls(
-            hosts=_roomy(len(snapshot.providers), 64),
-            endpoints=_roomy(endpoints, 64),
-            lanes=_roomy(lanes, 64),
-            pools=_roomy(len(snapshot.models) + 1, 64),
+            hosts=_roomy(len(snapshot.providers)),
+            endpoints=_roomy(endpoints),
+            lanes=_roomy(lanes),
+            pools=_roomy(len(snapshot.models) + 1),
             workers=workers,
         )
 
@@ -42,9 +42,9 @@ class Plan:
         return RouteTable.size_of(self.hosts, self.endpoints, self.lanes, self.pools, self.workers)
 
 
-def _roomy(count: int, least: int) -> int:
-    """Half as much again, so that reloads can add."""
-    return max(least, count + count // 2)
+def _roomy(count: int, least: int = 256) -> int:
+    """Twice as much, so that reloads can add while calls still use what was removed. Untouched pages cost nothing."""
+    return max(least, 2 * count)
 
 
 def _page_up(size: int) -> int:

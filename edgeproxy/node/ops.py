@@ -1,6 +1,5 @@
 """The ops listener: metrics, health, reload and the console, on a port of its own in the supervisor."""
 
-import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -61,12 +60,12 @@ Reload = Callable[[], Awaitable[Sequence[str]]]  # the problems; none: applied
 STATUS: web.AppKey[NodeStatus] = web.AppKey("status", NodeStatus)
 METRICS: web.AppKey[MetricsPage] = web.AppKey("metrics", MetricsPage)
 RELOAD: web.AppKey[Reload] = web.AppKey("reload", Callable)  # type: ignore[arg-type]
-RELOADING: web.AppKey[asyncio.Lock] = web.AppKey("reloading", asyncio.Lock)
+REPLACE: web.AppKey[Reload] = web.AppKey("replace", Callable)  # type: ignore[arg-type]
 
 
-def ops_app(status: NodeStatus, metrics: MetricsPage, reload: Reload) -> web.Application:
+def ops_app(status: NodeStatus, metrics: MetricsPage, reload: Reload, replace: Reload) -> web.Application:
     app = web.Application(middlewares=[errors])
-    app[STATUS], app[METRICS], app[RELOAD], app[RELOADING] = status, metrics, reload, asyncio.Lock()
+    app[STATUS], app[METRICS], app[RELOAD], app[REPLACE] = status, metrics, reload, replace
     app[console.FACTS] = _Summarized(status)
     app.router.add_get("/metrics", show_metrics)
     for path in ("/livez", "/healthz", "/health/liveliness", "/health/liveness"):
@@ -104,13 +103,14 @@ def _check(check: Check) -> dict[str, Any]:
 
 
 async def reload_now(request: web.Request) -> web.Response:
-    """Read the configuration again. With problems the old one stays in force."""
+    """Read the configuration again; with `?workers`, replace the workers too. With problems the old one stays."""
     _refuse_other_sites(request)
-    async with request.app[RELOADING]:
-        problems = list(await request.app[RELOAD]())
+    with_workers = "workers" in request.query
+    problems = list(await request.app[REPLACE if with_workers else RELOAD]())
     if problems:
         return _json({"status": "refused", "problems": problems}, 400)
-    return _json({"status": "reloaded", "config_hash": request.app[STATUS].config_hash()})
+    done = "replaced" if with_workers else "reloaded"
+    return _json({"status": done, "config_hash": request.app[STATUS].config_hash()})
 
 
 def _refuse_other_sites(request: web.Request) -> None:

@@ -3,11 +3,16 @@
 import ctypes
 import gc
 import logging
+import math
+import os
 import resource
+
+from edgeproxy.node.cgroup import cpu_quota
 
 log = logging.getLogger(__name__)
 
-PR_SET_DUMPABLE = 4
+PR_SET_DUMPABLE, PR_SET_NAME = 4, 15
+MOST_WORKERS = 64
 ENOUGH_FDS = 65_536
 
 
@@ -17,12 +22,28 @@ def harden() -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def raise_fd_limit() -> int:
-    """Use all descriptors that the system allows; warn when they are few."""
+def rename(name: str) -> None:
+    """What `ps -o comm` shows; at most 15 characters (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: those of its affinity, and no more than its control group's quota."""
+    cores = len(os.sched_getaffinity(0))
+    quota = cpu_quota()
+    return max(1, min(cores, MOST_WORKERS, math.ceil(quota) if quota else cores))
+
+
+def raise_fd_limit(*, warns: bool = False) -> int:
+    """Use all descriptors that the system allows; say when they are few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard < ENOUGH_FDS:
-        log.warning("only %d file descriptors; raise the limit (LimitNOFILE) for more than %d streams", hard, hard // 2)
+    if warns and hard < ENOUGH_FDS:
+        log.warning(
+            "only %d file descriptors a process; raise the limit (LimitNOFILE) for more than %d streams a worker",
+            hard,
+            hard // 2,
+        )
     return hard
 
 

@@ -1,4 +1,4 @@
-"""The supervisor: opens the socket and the shared memory, starts the worker, reloads, drains, stops.
+"""The supervisor: keeps the sockets and the shared memory, starts the workers, reloads, drains, stops.
 
 It relays nothing. Its own loop carries the ops listener, so that health and metrics never wait for a stream.
 """
@@ -11,20 +11,23 @@ import platform
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from aiohttp import web
 
 from edgeproxy import __version__
 from edgeproxy.control.config import Settings
-from edgeproxy.domain.errors import EdgeproxyError
+from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
-from edgeproxy.node.channel import Boot, Drain, Load
-from edgeproxy.node.child import Child, settings_for_worker
+from edgeproxy.node.channel import Boot, Drain, Leave
+from edgeproxy.node.crew import Crew
 from edgeproxy.node.memory import Plan, SharedMemory
+from edgeproxy.node.notify import Notifier
 from edgeproxy.node.ops import Check, Readiness, ops_app
+from edgeproxy.node.reload import Current, Prepared, Reloader
+from edgeproxy.node.settings import settings_for_worker
 from edgeproxy.node.slots import SlotDirectory
-from edgeproxy.proxy.routes import check_heads
 from edgeproxy.telemetry.collector import LedgerFacts, NodeCollector, WorkerFacts, registry_of
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.layout import Directory, Layout
@@ -32,8 +35,10 @@ from edgeproxy.telemetry.live import LiveView
 
 log = logging.getLogger(__name__)
 
-Prepared = tuple[Settings, Snapshot]
-WORKERS = 1
+ROWS = 2  # of the shared tables for each worker: one that drains and its successor
+LOOK_S = 1.0
+AT_ONCE_S = 1.5  # for workers to end by themselves after a second signal
+SLACK_S = 10.0  # beyond the time that workers were given
 
 
 class Supervisor:
@@ -43,30 +48,42 @@ class Supervisor:
         self,
         settings: Settings,
         snapshot: Snapshot,
-        reload: Callable[[], Prepared],
-        listening: socket.socket,
+        read: Callable[[], Prepared],
+        listening: Sequence[socket.socket],
         log_fd: int,
+        watch: Watch | None = None,
     ) -> None:
-        self._settings = settings
-        self._reload = reload
-        self._directory = Directory(snapshot)
-        self._layout = self._directory.assign(snapshot)
-        self._memory = SharedMemory.make(Plan.for_snapshot(snapshot, WORKERS), self._layout)
+        rows = ROWS * len(listening)
+        places = Directory(snapshot)
+        layout = places.assign(snapshot)
+        self._memory = SharedMemory.make(Plan.for_snapshot(snapshot, rows), layout)
         self._table = self._memory.route_table(0)
-        self._slots = SlotDirectory(self._memory.plan, self._table)
-        self._snapshot = self._slots.place(snapshot)
-        self._reloaded = (True, time.time())
-        self._is_draining = False
-        self._stopped = asyncio.Event()
+        slots = SlotDirectory(self._memory.plan, self._table)
+        self._current = Current(settings, slots.commit(slots.place(snapshot)), layout)
         self._listening = listening
-        self._signals = 0
-        self._reloading = asyncio.Lock()
+        self._crew = Crew(listening, (self._memory.fd, log_fd), self._boot, self._reclaim)
+        self._reloader = Reloader(self._current, read, slots, places, self._crew)
+        self._collector = NodeCollector(self._memory.metrics, rows, self, settings.metrics.max_pairs)
+        self._watch = watch
+        self._notify = Notifier.from_environment()
+        self._replacing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_draining = False
+        self._is_started = False
+        self._is_asked_to_stop = False
+        self._stopped = asyncio.Event()
         self._hurry = asyncio.Event()  # a second signal
-        self._child = Child(0, listening, self._memory.fd, log_fd, self._boot)
-        self._collector = NodeCollector(self._memory.metrics, WORKERS, self, settings.metrics.max_pairs)
 
-    def _boot(self) -> Boot:
-        return Boot(settings_for_worker(self._settings), self._memory.plan, self._layout.to_dict(), self._snapshot)
+    def _boot(self, slot: int, row: int) -> Boot:
+        current = self._current
+        settings = settings_for_worker(current.settings)
+        places = current.layout.to_dict()
+        return Boot(slot, row, current.generation, settings, self._memory.plan, places, current.snapshot)
+
+    def _reclaim(self, row: int) -> None:
+        """A worker has ended: what it had running, its permits and its gauges are free again."""
+        self._table.reclaim_worker(row)
+        self._collector.forget_worker(row)
 
     # --- life --------------------------------------------------------------------------------------------------
 
@@ -74,110 +91,165 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
-        runner = web.AppRunner(ops_app(self, MetricsPage(registry_of(self._collector)), self.reload), access_log=None)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._soon(self.reload()))
+        loop.add_signal_handler(signal.SIGUSR2, lambda: self._soon(self.replace()))
+        page = MetricsPage(registry_of(self._collector))
+        runner = web.AppRunner(ops_app(self, page, self.reload, self.replace), access_log=None)
         await runner.setup()
         await web.SockSite(runner, ops).start()
-        keeping = asyncio.ensure_future(self._keep_worker(banner))
+        self._soon(self._start(banner))
+        clockwork = [asyncio.ensure_future(work) for work in (self._look(), self._keep_alive(), self._keep_watch())]
         await self._stopped.wait()
         code = await self._wind_down()
-        keeping.cancel()
+        for task in (*clockwork, *self._tasks):
+            task.cancel()
         await runner.cleanup()
         return code
 
-    async def _keep_worker(self, banner: Callable[[], None]) -> None:
-        """Start the worker, and again whenever it dies."""
-        is_first = True
-        while not self._is_draining:
-            await self._child.start()
-            if await self._child.wait_ready() and is_first:
-                banner()
-                is_first = False
-            await self._child.wait_end()
-            if self._is_draining:
-                break
-            if is_first:
-                log.error("the worker could not start")
-                self._stopped.set()
-                return
-            log.error("worker ended with code %s; starting it again", self._child.returncode)
-            self._table.reclaim_worker(0)
-            self._collector.forget_worker(0)
-            await asyncio.sleep(0.2)
+    def _soon(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self, banner: Callable[[], None]) -> None:
+        problem = await self._crew.start()
+        if self._is_draining:
+            return
+        if problem is not None:
+            log.error("the node could not start: %s", problem)
+            self._stopped.set()
+            return
+        self._is_started = True
+        banner()
+        self._notify.ready(self._status())
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._crew.look()
+
+    async def _keep_alive(self) -> None:
+        """systemd's watchdog: this loop runs."""
+        while self._notify.watchdog_s:
+            self._notify.alive()
+            await asyncio.sleep(self._notify.watchdog_s / 2)
+
+    async def _keep_watch(self) -> None:
+        while self._watch is not None:
+            await asyncio.sleep(LOOK_S)
+            is_wanted = self._current.settings.server.watch and self._is_started and not self._is_draining
+            if is_wanted and await asyncio.to_thread(self._watch.look):
+                log.info("the configuration has changed on disk: reading it again")
+                await self.reload()
+
+    def _status(self) -> str:
+        serving = sum(post.is_serving for post in self._crew.posts)
+        return f"{serving} of {len(self._crew.posts)} workers serve configuration {self.config_hash()}"
+
+    # --- reload ------------------------------------------------------------------------------------------------
+
+    async def reload(self) -> Sequence[str]:
+        """Read everything again; apply it whole or not at all. Returns what was wrong."""
+        if not self._is_started or self._is_draining:
+            return ["the node is " + ("stopping" if self._is_draining else "starting")]
+        self._notify.reloading()
+        problems = await self._reloader.reload()
+        if not self._is_draining:
+            refused = f"; the last reload was refused: {problems[0].splitlines()[0]}" if problems else ""
+            self._notify.ready(self._status() + refused)
+        return problems
+
+    async def replace(self) -> Sequence[str]:
+        """A reload, then new processes one by one, so that settings of workers and new code come in."""
+        async with self._replacing:
+            problems = await self.reload()
+            if not problems:
+                problems = await self._crew.replace(self._current.settings.server.drain.timeout)
+            for problem in problems:
+                log.error("%s", problem)
+        return problems
+
+    # --- stop --------------------------------------------------------------------------------------------------
 
     def _on_stop(self) -> None:
-        self._signals += 1
-        self._is_draining = True
-        self._stopped.set()
-        if self._signals > 1:
+        if self._is_asked_to_stop:
             self._hurry.set()
-            self._child.send(Drain(0.0))
+        self._is_asked_to_stop = self._is_draining = True
+        self._stopped.set()
 
     async def _wind_down(self) -> int:
         """Not ready at once; serve on for a grace time, so that a load balancer notices; then drain."""
         self._is_draining = True
-        if not self._child.is_up:
-            return 1 if self._child.returncode else 0
-        drain = self._settings.server.drain
+        if not self._is_started:
+            self._crew.dismiss()
+            self._crew.kill()
+            await self._crew.wait_end(SLACK_S)
+            return 0 if self._is_asked_to_stop else 1
+        drain = self._current.settings.server.drain
+        self._notify.stopping("draining", drain.accept_for + drain.timeout + 2 * SLACK_S)
+        self._crew.tell(Leave())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), drain.accept_for)
-        self._listening.close()  # the worker closes its own: from now on connections are refused
-        self._child.send(Drain(drain.timeout if self._signals < 2 else 0.0))
+        self._crew.dismiss()
+        for sock in self._listening:
+            sock.close()  # each worker takes what still waits and closes its own: then connections are refused
+        return 0 if await self._drain(drain.timeout) else 1
+
+    async def _drain(self, timeout_s: float) -> bool:
+        """Whether all workers ended by themselves."""
+        ending = asyncio.ensure_future(self._crew.wait_end(timeout_s + SLACK_S))
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        self._crew.tell(Drain(timeout_s))
         told = time.monotonic()
-        while not await self._child.wait_end(0.2):
+        while not (ending.done() or hurry.done()):
+            await asyncio.wait((ending, hurry), timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
             if time.monotonic() - told >= 5.0:
-                log.info("draining: %d calls left", self._child.calls)
+                log.info("draining: %d calls left", self._crew.calls())
                 told = time.monotonic()
-        return 0
-
-    async def reload(self) -> Sequence[str]:
-        """Read everything again; apply it whole or not at all. Returns what was wrong."""
-        async with self._reloading:
-            return await self._reload_now()
-
-    async def _reload_now(self) -> Sequence[str]:
-        try:
-            settings, snapshot = await asyncio.to_thread(self._reload)
-            check_heads(snapshot)  # the one thing that a worker could refuse
-            layout = self._directory.assign(snapshot)
-            placed = self._slots.place(snapshot)
-        except EdgeproxyError as error:
-            self._reloaded = (False, self._reloaded[1])
-            log.error("reload refused, the old configuration stays: %s", error)
-            return [str(error)]
-        self._settings, self._snapshot, self._layout = settings, placed, layout
-        problem = await self._child.load(Load(layout.to_dict(), placed))
-        self._reloaded = (problem is None, time.time() if problem is None else self._reloaded[1])
-        return [problem] if problem else []
+        if hurry.done() and not ending.done():
+            self._crew.tell(Drain(0.0))
+            await asyncio.wait((ending,), timeout=AT_ONCE_S)
+        hurry.cancel()
+        if ending.done() and ending.result():
+            return True
+        log.error("a worker did not end in time: ending it")
+        self._crew.kill()
+        await ending
+        return False
 
     # --- what the ops listener and the collector ask -----------------------------------------------------------
 
     def readiness(self) -> Readiness:
+        vacant = [post.index for post in self._crew.posts if not post.is_serving]
+        detail = f"without a worker: {', '.join(map(str, vacant))}" if vacant else ""
+        is_missed = not self._is_started or bool(self._crew.vacant())
+        models = self._current.snapshot.models
+        was_applied = self._current.was_applied
         checks = (
-            Check("config", True, self._snapshot.digest[:12]),
-            Check("worker", self._child.is_ready, "" if self._child.is_ready else "starting"),
-            Check("models", bool(self._snapshot.models), f"{len(self._snapshot.models)} models", is_required=False),
-            Check("reload", self._reloaded[0], "" if self._reloaded[0] else "the last reload was refused", False),
+            Check("config", True, self.config_hash()),
+            Check("workers", not vacant, detail, is_required=is_missed),
+            Check("models", bool(models), f"{len(models)} models", is_required=False),
+            Check("reload", was_applied, "" if was_applied else "the last reload was refused", False),
         )
         return Readiness(self._is_draining, checks)
 
     def workers(self) -> Sequence[WorkerFacts]:
-        return (self._child.facts(),)
+        return self._crew.facts()
 
     def layout(self) -> Layout:
-        return self._layout
+        return self._current.layout
 
     def live(self) -> LiveView:
-        return LiveView(self._snapshot, self._table, time.monotonic)
+        return LiveView(self._current.snapshot, self._table, time.monotonic)
 
     def is_draining(self) -> bool:
         return self._is_draining
 
     def config_hash(self) -> str:
-        return self._snapshot.digest[:12]
+        return self._current.snapshot.digest[:12]
 
     def last_reload(self) -> tuple[bool, float]:
-        return self._reloaded
+        return self._current.was_applied, self._current.applied_at
 
     def ledger(self) -> LedgerFacts | None:
         return None  # there is no store yet

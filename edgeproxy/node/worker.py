@@ -1,17 +1,18 @@
-"""A worker: one process that relays. Exec'd by the supervisor, which passes it its descriptors.
+"""A worker: one process that relays. Exec'd by the supervisor, which sends it its descriptors and what to serve.
 
-python -m edgeproxy.node.worker <index> <control fd> <memory fd> <listening fd> <log fd>
+python -m edgeproxy.node.worker <control fd>
 """
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, cast
 
 import uvloop
 from aiohttp import web
@@ -26,9 +27,22 @@ from edgeproxy.api.catalog import CATALOG, IS_AUTHENTICATED, CatalogView
 from edgeproxy.control.accounts import ConfiguredKeys, LogJournal, UnlimitedCredit
 from edgeproxy.domain.errors import CallError, EdgeproxyError
 from edgeproxy.domain.snapshot import Snapshot
-from edgeproxy.node.channel import Boot, Channel, Drain, Load, Told, receive
+from edgeproxy.node.channel import (
+    Boot,
+    Channel,
+    Drain,
+    Leave,
+    Load,
+    Message,
+    Retire,
+    Swap,
+    Told,
+    encode,
+    receive,
+    receive_descriptors,
+)
 from edgeproxy.node.memory import SharedMemory
-from edgeproxy.node.process import harden, raise_fd_limit, settle_memory
+from edgeproxy.node.process import harden, raise_fd_limit, rename, settle_memory
 from edgeproxy.proxy.acceptor import Acceptor
 from edgeproxy.proxy.aiohttp_door import AiohttpExchange, DoorRunner, add_chat_routes, require_compiled_parser
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
@@ -49,21 +63,24 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TICK_S = 0.05
 HOUSEKEEPING_TICKS = 20  # once a second
+ORPHAN_S = 30.0  # for the calls of a worker whose supervisor died
 
 
 class Worker:
-    def __init__(self, index: int, boot: Boot, memory_fd: int, log_fd: int, channel: Channel) -> None:
+    def __init__(self, boot: Boot, memory_fd: int, log_fd: int, channel: Channel) -> None:
         self._channel = channel
         settings = boot.settings
         layout = Layout.from_dict(boot.layout)
         memory = SharedMemory(memory_fd, boot.plan, layout)
-        self._table = memory.route_table(index)
-        self._meters = Meters(memory.metrics, boot.plan.workers, index, layout)
+        self._table = memory.route_table(boot.row)
+        self._meters = Meters(memory.metrics, boot.plan.workers, boot.row, layout)
         self._access = AccessLog.on(log_fd, settings.log_format)
         self._accounts = ConfiguredKeys(boot.snapshot.keys)
+        self._history = History(boot.generation)
+        self._prepared: Prepared | None = None
         self._ticks = 0
         self._tick_due = 0.0
-        self._draining: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self.plane = DataPlane(
             loop=asyncio.get_running_loop(),
             snapshot=RouteBook(boot.snapshot, self._meters),
@@ -113,6 +130,8 @@ class Worker:
         try:
             response = await handler(request)
             status = response.status
+            if self.plane.is_leaving:
+                response.force_close()
             return response
         finally:
             duration_s = time.monotonic() - started_at
@@ -131,52 +150,83 @@ class Worker:
         await self._runner.setup()
         reference = cast(DoorServer, self._runner.server)
         self._door = ExpressServer(reference, self.plane) if self._is_express else reference
-        acceptor = Acceptor(self.plane.loop, listening, self._door)
+        self._acceptor = Acceptor(self.plane.loop, listening, self._door)
         self._tick()
         settle_memory()
         self._channel.send(Told("ready"))
-        await self._obey(acceptor)
-        if self._draining is not None:
-            await self._draining
+        while (message := await self._channel.receive()) is not None:
+            await self._obey(message)
+        if self._ending is None:  # the supervisor died: nobody will restart or count us
+            self._end(self._drain(ORPHAN_S))
+        assert self._ending is not None
+        await self._ending
         self._access.flush()
         self.plane.pools.close()
 
-    async def _obey(self, acceptor: Acceptor) -> None:
-        while (message := await self._channel.receive()) is not None:
-            if isinstance(message, Load):
-                self._load(message)
-            elif isinstance(message, Drain):
-                if self._draining is not None:
-                    self._draining.cancel()
-                self._draining = asyncio.ensure_future(self._drain(acceptor, message.timeout_s))
-                self._draining.add_done_callback(self._on_drained)
-        if self._draining is None:  # the supervisor died: nobody will restart or count us
-            self._draining = asyncio.ensure_future(self._drain(acceptor, 30.0))
+    async def _obey(self, message: Message) -> None:
+        match message:
+            case Load():
+                await self._load(message)
+            case Swap():
+                self._swap(message)
+            case Leave():
+                self.plane.is_leaving = True
+            case Retire(timeout_s=timeout_s):
+                self._end(self._retire(timeout_s))
+            case Drain(timeout_s=timeout_s):
+                self._end(self._drain(timeout_s))
 
-    def _on_drained(self, task: "asyncio.Task[None]") -> None:
+    def _end(self, ending: Coroutine[Any, Any, None]) -> None:
+        """The newest word counts: a drain that is told to hurry, a retired worker whose node stops."""
+        if self._ending is not None:
+            self._ending.cancel()
+        self._ending = asyncio.ensure_future(ending)
+        self._ending.add_done_callback(self._on_ended)
+
+    def _on_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled():
             self._channel.close()
 
-    async def _drain(self, acceptor: Acceptor, timeout_s: float) -> None:
+    async def _drain(self, timeout_s: float) -> None:
         if not self.plane.is_draining:
-            self.plane.is_draining = True
-            acceptor.close()
+            self.plane.is_leaving = self.plane.is_draining = True
+            self._acceptor.finish()
             self._door.drain()
+            await asyncio.sleep(TICK_S)  # whoever was the last to come gets an answer
         await drain(self.plane, timeout_s)
         await self._runner.cleanup()
 
-    def _load(self, message: Load) -> None:
-        """Swap the snapshot in. Calls that run keep what they started with."""
+    async def _retire(self, timeout_s: float) -> None:
+        """The successor has the socket. What is connected here is served, and asked to connect anew."""
+        self.plane.is_leaving = True
+        self._acceptor.close()
+        until = time.monotonic() + timeout_s
+        while (self._door.counted.open or self._acceptor.is_busy) and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(TICK_S)
+        await self._drain(0.0)
+
+    # --- reload ------------------------------------------------------------------------------------------------
+
+    async def _load(self, message: Load) -> None:
+        """Make a snapshot ready, beside the loop: streams go on meanwhile."""
         try:
-            self._meters.load(Layout.from_dict(message.layout))
-            self.plane.snapshot = book = RouteBook(message.snapshot, self._meters)
+            prepared = await asyncio.to_thread(Prepared.of, message, self._meters)
         except EdgeproxyError as error:
-            self._channel.send(Told("refused", detail=str(error)))
+            self._channel.send(Told("refused", detail=str(error), generation=message.generation))
             return
-        self._accounts.load(message.snapshot.keys)
-        self._catalog.load(LiveView(message.snapshot, self._table, time.monotonic))
-        self.plane.pools.keep(book.origins)
-        self._channel.send(Told("loaded"))
+        self._prepared = prepared
+        self._channel.send(Told("loaded", generation=message.generation))
+
+    def _swap(self, message: Swap) -> None:
+        """Calls that run keep what they started with."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is None or prepared.generation != message.generation or not message.is_wanted:
+            return
+        self.plane.snapshot = prepared.book
+        self._accounts.load(prepared.snapshot.keys)
+        self._catalog.load(LiveView(prepared.snapshot, self._table, time.monotonic))
+        self.plane.pools.keep(prepared.book.origins)
+        self._history.swapped(prepared.generation, time.monotonic())
 
     def _tick(self) -> None:
         """The clockwork of the worker: deadlines, and once a second the housekeeping."""
@@ -195,7 +245,8 @@ class Worker:
     def _keep_house(self) -> None:
         self.plane.pools.sweep()
         self._count_connections(self.plane.snapshot)
-        self._channel.send(Told("beat", calls=len(self.plane.calls)))
+        begun = (call.exchange.received_at for call in self.plane.calls)
+        self._channel.send(Told("beat", calls=len(self.plane.calls), generation=self._history.oldest(begun)))
 
     def _count_connections(self, book: object) -> None:
         if isinstance(book, RouteBook):
@@ -226,25 +277,74 @@ def placed(snapshot: Snapshot) -> bool:
     return all(model.slot >= 0 for model in snapshot.models)
 
 
-async def main(index: int, control: int, memory: int, listening: int, log_fd: int) -> None:
-    sock = socket.socket(fileno=control)
-    sock.setblocking(True)
-    boot = receive(sock)
-    if not isinstance(boot, Boot) or not placed(boot.snapshot):
-        raise SystemExit("the supervisor sent no usable boot message")
+class Prepared:
+    """A snapshot made ready, until all workers have it ready."""
+
+    def __init__(self, generation: int, snapshot: Snapshot, book: RouteBook) -> None:
+        self.generation = generation
+        self.snapshot = snapshot
+        self.book = book
+
+    @classmethod
+    def of(cls, message: Load, meters: Meters) -> "Prepared":
+        meters.load(Layout.from_dict(message.layout))
+        return cls(message.generation, message.snapshot, RouteBook(message.snapshot, meters))
+
+
+class History:
+    """Which snapshots running calls may still use: a call keeps the one that it began with."""
+
+    def __init__(self, generation: int) -> None:
+        self._swaps = [(generation, 0.0)]  # generation, and since when
+
+    def swapped(self, generation: int, now: float) -> None:
+        self._swaps.append((generation, now))
+
+    def oldest(self, begun: Iterable[float]) -> int:
+        """`begun`: when the calls that run were received."""
+        if len(self._swaps) > 1:
+            first = min(begun, default=math.inf)
+            while len(self._swaps) > 1 and self._swaps[1][1] <= first:
+                self._swaps.pop(0)
+        return self._swaps[0][0]
+
+
+async def serve(sock: socket.socket, boot: Boot, memory_fd: int, listening: int, log_fd: int) -> None:
     channel = await Channel.on(sock)
-    worker = Worker(index, boot, memory, log_fd, channel)
+    try:
+        worker = Worker(boot, memory_fd, log_fd, channel)
+    except Exception as error:  # whatever it is, the operator must be told
+        channel.send(Told("failed", detail=f"{type(error).__name__}: {error}"))
+        await channel.flush()
+        raise
     del boot
     await worker.run(socket.socket(fileno=listening))
 
 
-if __name__ == "__main__":
+def main(control: int) -> None:
+    """Be ready for whatever comes; then wait for what that is."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # A terminal's Ctrl-C goes to the whole group; when to stop is the supervisor's word.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
     harden()
-    raise_fd_limit()
-    require_compiled_parser()
-    uvloop.run(main(*map(int, sys.argv[1:6])))
+    rename("edge spare")
+    sock = socket.socket(fileno=control)
+    try:
+        raise_fd_limit()
+        require_compiled_parser()
+        memory, listening, log_fd = receive_descriptors(sock)
+        boot = receive(sock)
+    except EOFError:  # never needed
+        return
+    except Exception as error:
+        sock.sendall(encode(Told("failed", detail=f"{type(error).__name__}: {error}")))
+        raise
+    if not isinstance(boot, Boot) or not placed(boot.snapshot):
+        raise SystemExit("the supervisor sent no usable boot message")
+    rename(f"edge worker {boot.slot}")
+    uvloop.run(serve(sock, boot, memory, listening, log_fd))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

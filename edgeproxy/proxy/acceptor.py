@@ -30,6 +30,11 @@ class Acceptor:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what is accepted inherits it
         self._resume()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether connections have been taken that no protocol has yet."""
+        return bool(self._arriving)
+
     def close(self) -> None:
         """Take no more, and let go of the socket."""
         if not self._is_closed:
@@ -37,25 +42,37 @@ class Acceptor:
             self._loop.remove_reader(self._listening.fileno())
             self._listening.close()
 
+    def finish(self) -> None:
+        """Take what waits, as far as there is room, and close: whoever came before is answered."""
+        if not self._is_closed:
+            while self._take_some():
+                pass
+            self.close()
+
     def _resume(self) -> None:
         if not self._is_closed:
             self._loop.add_reader(self._listening.fileno(), self._take)
 
     def _take(self) -> None:
+        self._take_some()
+
+    def _take_some(self) -> bool:
+        """A batch; whether more may wait."""
         for _ in range(BATCH):
             try:
                 sock, _ = self._listening.accept()
             except BlockingIOError:
-                return
+                return False
             except OSError as error:
                 if error.errno in EXHAUSTED:
                     self._rest()
-                    return
+                    return False
                 continue  # a client that left while it waited
             sock.setblocking(False)
             task = self._loop.create_task(self._open(sock))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
+        return True
 
     async def _open(self, sock: socket.socket) -> None:
         try:

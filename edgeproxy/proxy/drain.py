@@ -10,7 +10,7 @@ from edgeproxy.proxy.plane import DataPlane
 
 async def drain(plane: DataPlane, timeout_s: float) -> None:
     """New calls are refused from now on. Returns when no call is left."""
-    plane.is_draining = True
+    plane.is_leaving = plane.is_draining = True
     plane.emptied.clear()
     with contextlib.suppress(TimeoutError):
         if plane.calls:

@@ -55,8 +55,10 @@ async def serve(call: Call) -> None:
 
 def accept(call: Call) -> None:
     """Refuse new calls while draining; the load balancer has been told."""
-    if call.plane.is_draining:
+    if call.plane.is_leaving:
         call.exchange.keeps_alive = False
+        if not call.plane.is_draining:
+            return
         raise Draining("This node is shutting down. Retry: another node will answer.", retry_after_s=1)
 
 

@@ -40,7 +40,8 @@ class DataPlane:
     pools: Pools
     meters: Meters
     limits: Limits = field(default_factory=Limits)
-    is_draining: bool = False
+    is_leaving: bool = False  # clients are asked to connect elsewhere for their next call
+    is_draining: bool = False  # … and new calls are refused
     emptied: asyncio.Event = field(default_factory=asyncio.Event)  # while draining: the last call has ended
     calls: "set[Call]" = field(default_factory=set)
     meter: EndpointMeter = field(init=False)

@@ -12,7 +12,7 @@ KEY = "sk-test-" + "5" * 40
 PROMPT_PRICE = "0.000001"
 COMPLETION_PRICE = "0.000002"
 FEE_RATE = "0.05"
-SERVER = {"listen": "127.0.0.1:0", "ops": "127.0.0.1:0", "drain": {"accept_for": 0, "timeout": 0}}
+SERVER = {"listen": "127.0.0.1:0", "ops": "127.0.0.1:0", "workers": 1, "drain": {"accept_for": 0, "timeout": 0}}
 # Short enough that no test waits for a real limit, long enough for two busy cores.
 TIMEOUTS = {
     "connect": 0.5,

@@ -84,7 +84,7 @@ class Edge:
         """SIGTERM, a bounded wait, and nothing left behind. The exit code."""
         if self._process is None:
             return None
-        process, children = self._process, self.workers()
+        process, children = self._process, _children(self._process.pid)
         self._process = None
         process.send_signal(signal.SIGTERM)
         try:
@@ -102,9 +102,9 @@ class Edge:
         return self._process.pid
 
     def workers(self) -> list[int]:
+        """Processes that serve. One more is kept ready, which does not."""
         pid = self._process.pid if self._process else 0
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        return [int(child) for child in children.read_text().split()] if children.exists() else []
+        return [child for child in _children(pid) if _name_of(child).startswith("edge worker")]
 
     @property
     def worker(self) -> int:
@@ -208,6 +208,20 @@ async def until(look: Callable[[], T | None], deadline_s: float = SETTLE_S) -> T
         while (found := look()) is None or found is False:  # noqa: ASYNC110 another process cannot set an event
             await asyncio.sleep(0.01)
         return found
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
 
 
 def _python_path(before: Sequence[Path]) -> str:

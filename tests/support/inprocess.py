@@ -153,7 +153,8 @@ def make_plane(
     layout = Directory(snapshot).assign(snapshot)
     memory = SharedMemory.make(Plan.for_snapshot(snapshot, 1), layout)
     table = memory.route_table(0)
-    placed = SlotDirectory(memory.plan, table).place(snapshot)
+    slots = SlotDirectory(memory.plan, table)
+    placed = slots.commit(slots.place(snapshot))
     meters = Meters(memory.metrics, 1, 0, layout)
     return DataPlane(
         loop=loop or asyncio.get_running_loop(),
@@ -185,7 +186,8 @@ def routes_of(snapshot: Snapshot) -> ModelRoutes:
     """The routes of the one model, without a loop or a table that anybody uses."""
     layout = Directory(snapshot).assign(snapshot)
     memory = SharedMemory.make(Plan.for_snapshot(snapshot, 1), layout)
-    placed = SlotDirectory(memory.plan, memory.route_table(0)).place(snapshot)
+    slots = SlotDirectory(memory.plan, memory.route_table(0))
+    placed = slots.commit(slots.place(snapshot))
     found = RouteBook(placed, Meters(memory.metrics, 1, 0, layout)).find(MODEL)
     assert found is not None
     return found

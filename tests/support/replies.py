@@ -1,12 +1,13 @@
 """Replies of an OpenAI-style provider, whole or in the pieces that a fault cuts them into."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from support.http import Request
-from support.scripted import Fin, Script, Send, Serve
+from support.scripted import Fin, Script, Send, Serve, Wait
 
 UPSTREAM_ID = "chatcmpl-upstream"
 UPSTREAM_MODEL = "upstream-model"
@@ -120,13 +121,14 @@ def error_body(status: int, message: str = "not today", *fields: str, code: str 
     return json_body({"error": {"message": message, "type": "x", "code": code}}, *fields, status=status)
 
 
-def chat(words: Sequence[str] = WORDS) -> Serve:
-    """A healthy provider: streams if asked to, else answers whole; keeps the connection."""
+def chat(words: Sequence[str] = WORDS, wait: asyncio.Event | None = None) -> Serve:
+    """A healthy provider: streams if asked to, else answers whole; keeps the connection. Not before `wait` is set."""
+    first: Script = [Wait(wait)] if wait is not None else []
 
     def answer(request: Request) -> Script:
         if STREAMS.search(request.body):  # the body may be no JSON that Python can read
-            return [Send(whole_stream(events(words)))]
-        return [Send(json_body(completion(words)))]
+            return [*first, Send(whole_stream(events(words)))]
+        return [*first, Send(json_body(completion(words)))]
 
     return Serve(answer)
 

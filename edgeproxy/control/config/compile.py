@@ -254,10 +254,6 @@ class _Compiler:
         if not self.config.keys:
             hint = "edgeproxy keys make prints a key and what to write here"
             self.reader.report_at((), "no `keys`: every call will be refused", hint, is_warning=True)
-        if self.config.server.workers > 1:
-            self.reader.report_at(
-                ("server", "workers"), "this version runs one worker", "write `workers: auto`", is_warning=True
-            )
 
     def _unique(
         self, values: Iterable[tuple[Path, Any]], message: str = "this name stands here already", hint: str = ""

@@ -34,6 +34,7 @@ class Loaded:
     origins: Mapping[Path, str]  # where each value that is not a default came from
     secret_variables: frozenset[str]  # variables to remove from the environment now
     discovering: tuple[str, ...]  # providers whose models are to be asked for
+    files: tuple[str, ...] = ()  # all that it was made of
 
 
 def load_config(
@@ -77,6 +78,7 @@ def load_text(
         origins=reader.origins,
         secret_variables=frozenset(reader.secret_variables),
         discovering=tuple(provider.name for provider in config.providers if provider.discover),
+        files=(name, *reader.expander.files, *(one.ca_file for one in config.providers if one.ca_file)),
     )
 
 

@@ -146,13 +146,14 @@ class Server:
         "Address for metrics, health, reload and the console. Keep it private.",
         Address("127.0.0.1", 8081),
     )
-    workers: int = option(
-        Integer(1, 64, "auto"), "Worker processes. `auto`: as many as this version can use, which is one.", 0
-    )
+    workers: int = option(Integer(1, 64, "auto"), "Processes that relay. `auto`: as many as the node may use cores.", 0)
     door: str = option(
         Choice("express", "aiohttp"),
         "What takes client connections: `express` is compiled and cheap, `aiohttp` is the reference.",
         "express",
+    )
+    watch: bool = option(
+        Boolean(), "Reload when this file, or a file that it names, changes. Looked at once a second.", False
     )
     limits: Limits = option(Object(Limits), "Limits on client connections.", make=Limits)
     drain: Drain = option(Object(Drain), "Shutting down without breaking streams.", make=Drain)

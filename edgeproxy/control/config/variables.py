@@ -26,6 +26,7 @@ class Expander:
 
     environ: Mapping[str, str]
     used: set[str] = field(default_factory=set)  # names of variables that were read
+    files: list[str] = field(default_factory=list)  # that were read, or could not be
     exposed: list[str] = field(default_factory=list)  # files that everyone on the machine can read
 
     def expand(self, text: str) -> str:
@@ -53,6 +54,7 @@ class Expander:
         )
 
     def _read(self, path: str) -> str:
+        self.files.append(path)
         text, is_exposed = read_secret_file(path)
         if is_exposed:
             self.exposed.append(path)

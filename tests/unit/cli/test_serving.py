@@ -16,6 +16,7 @@ from edgeproxy.cli.main import main
 from edgeproxy.control.config import Address, ConfigRejected, Settings
 from edgeproxy.control.keys import digest
 from edgeproxy.control.known import KNOWN
+from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
 
 Captured = pytest.CaptureFixture[str]
@@ -30,6 +31,7 @@ class Handed:
     snapshot: Snapshot
     reload: Callable[[], tuple[Settings, Snapshot]]
     banner: Callable[..., None]
+    watch: Watch | None = None
 
 
 @pytest.fixture(autouse=True)

@@ -176,9 +176,18 @@ def test_the_digest_is_of_everything_but_secrets() -> None:
     assert load(changed("short", "brief")).snapshot.digest != same
 
 
-def test_one_worker_is_what_runs() -> None:
-    loaded = load(changed("server: {", "server: { workers: 4,"))
-    assert [w.message for w in loaded.warnings] == ["this version runs one worker"]
+@pytest.mark.parametrize(("text", "workers"), [("4", 4), ("auto", 0), ("64", 64)])
+def test_workers_are_a_number_or_left_to_the_machine(text: str, workers: int) -> None:
+    loaded = load(changed("server: {", f"server: {{ workers: {text},"))
+    assert (loaded.settings.server.workers, loaded.warnings) == (workers, ())
+
+
+def test_the_files_that_it_was_made_of_are_known(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("sk-from-a-file")
+    secret.chmod(0o600)
+    loaded = load(changed("${ALPHA_KEY}", f"${{file:{secret}}}"))
+    assert loaded.files == ("edgeproxy.yaml", str(secret))
 
 
 @pytest.mark.parametrize("door", ["express", "aiohttp"])

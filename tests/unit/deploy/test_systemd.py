@@ -57,3 +57,9 @@ def test_a_reload_is_a_hangup() -> None:
 def test_there_are_descriptors_for_many_streams_and_no_core_dumps() -> None:
     assert values("LimitNOFILE") == ["1048576"]
     assert values("LimitCORE") == ["0"]
+
+
+def test_the_supervisor_tells_systemd_when_it_is_ready_and_that_it_lives() -> None:
+    assert values("Type") == ["notify"]
+    assert values("NotifyAccess") == ["main"]
+    assert values("WatchdogSec") == ["30s"]

@@ -1,6 +1,7 @@
 """The channel between supervisor and worker: messages whole, secrets only here."""
 
 import asyncio
+import os
 import socket
 import struct
 import threading
@@ -11,7 +12,22 @@ import pytest_asyncio
 from support.inprocess import simple_snapshot
 
 from edgeproxy.domain.secret import Secret
-from edgeproxy.node.channel import Boot, Channel, Drain, Load, Message, Told, WorkerSettings, encode, receive
+from edgeproxy.node.channel import (
+    Boot,
+    Channel,
+    Drain,
+    Leave,
+    Load,
+    Message,
+    Retire,
+    Swap,
+    Told,
+    WorkerSettings,
+    encode,
+    receive,
+    receive_descriptors,
+    send_descriptors,
+)
 from edgeproxy.node.memory import Plan
 from edgeproxy.telemetry.layout import Directory, Layout
 
@@ -31,8 +47,16 @@ SETTINGS = WorkerSettings(
     log_format="json",
     door="express",
 )
-BOOT = Boot(SETTINGS, Plan.for_snapshot(SNAPSHOT, 1), LAYOUT.to_dict(), SNAPSHOT)
-MESSAGES: list[Message] = [BOOT, Load(LAYOUT.to_dict(), SNAPSHOT), Drain(3.5), Told("refused", 7, "why")]
+BOOT = Boot(1, 3, 7, SETTINGS, Plan.for_snapshot(SNAPSHOT, 1), LAYOUT.to_dict(), SNAPSHOT)
+MESSAGES: list[Message] = [
+    BOOT,
+    Load(8, LAYOUT.to_dict(), SNAPSHOT),
+    Swap(8, is_wanted=False),
+    Leave(),
+    Retire(2.5),
+    Drain(3.5),
+    Told("refused", 7, "why", 8),
+]
 
 
 @pytest.fixture
@@ -77,6 +101,25 @@ def test_the_settings_and_the_sizes_survive() -> None:
     assert isinstance(seen, Boot)
     assert (seen.settings, seen.plan, Layout.from_dict(seen.layout)) == (SETTINGS, BOOT.plan, LAYOUT)
     assert (seen.snapshot.keys, seen.snapshot.providers) == (SNAPSHOT.keys, SNAPSHOT.providers)
+
+
+def test_descriptors_come_before_the_first_message() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        send_descriptors(ours, [0, 1, 2])
+        ours.sendall(encode(Told("after")))
+        got = receive_descriptors(theirs)
+        assert receive(theirs) == Told("after")
+    for mine, sent in zip(got, (0, 1, 2), strict=True):
+        assert os.path.sameopenfile(mine, sent)
+        os.close(mine)
+
+
+def test_a_supervisor_that_is_gone_sends_no_descriptors() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs, pytest.raises(EOFError):
+        receive_descriptors(theirs)
 
 
 def test_a_secret_crosses_and_is_a_secret_again() -> None:

@@ -16,10 +16,10 @@ LAYOUT = Directory(SNAPSHOT).assign(SNAPSHOT)
 
 
 @pytest.mark.parametrize("count", [0, 1, 43, 100, 1_000])
-def test_there_is_room_for_half_as_much_again(count: int) -> None:
+def test_there_is_room_for_as_much_again(count: int) -> None:
     snapshot = snapshot_of([provider(f"p{n}") for n in range(count)], [endpoint(f"p{n}") for n in range(count)])
     plan = Plan.for_snapshot(snapshot, 2)
-    assert min(plan.hosts, plan.endpoints, plan.lanes) >= max(64, count * 3 // 2)
+    assert min(plan.hosts, plan.endpoints, plan.lanes) >= max(256, count * 2)
     assert plan.workers == 2
 
 

@@ -425,7 +425,7 @@ async def test_a_refusal_is_recorded_once_and_holds_nothing(exchange: FakeExchan
 async def test_while_draining_new_calls_are_refused() -> None:
     async with TinyUpstream(GOOD_STREAM) as upstream:
         plane = plane_of([upstream])
-        plane.is_draining = True
+        plane.is_leaving = plane.is_draining = True
         done = await Running(plane, FakeExchange(STREAM)).end()
     assert (done.status, b"connection: close" in done.head, b"retry-after: 1" in done.head) == (503, True, True)
 
