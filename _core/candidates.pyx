@@ -4,7 +4,7 @@ cimport cython
 
 @cython.final
 cdef class Candidates:
-    def __cinit__(self, routes, prompt_pico, completion_pico, request_pico, weights, int pool):
+    def __cinit__(self, routes, prompt_pico, completion_pico, request_pico, weights, int pool, limited=0):
         cdef int position
         self.count = len(routes)
         if not 1 <= self.count <= MOST:
@@ -12,6 +12,7 @@ cdef class Candidates:
         if not len(prompt_pico) == len(completion_pico) == len(request_pico) == len(weights) == self.count:
             raise ValueError("routes, prices and weights must have the same length")
         self.pool = pool
+        self.limited = limited
         self.all_positions = 0xFFFFFFFFFFFFFFFFULL >> (MOST - self.count)
         for position in range(self.count):
             self.route[position] = routes[position]

@@ -1,11 +1,13 @@
 # Why the next draw would go as it would: for people, off the path.
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
+from edgeproxy._core.admission cimport held_back
 from edgeproxy._core.atomics cimport edge_load
 from edgeproxy._core.breaker cimport settled, state_of
 from edgeproxy._core.candidates cimport Candidates
 from edgeproxy._core.constants cimport CLOSED, FORCED_CLOSED, FORCED_OPEN, HALF_OPEN, HARD_OPEN, OPEN, RAMP, THROTTLED
 from edgeproxy._core.layout cimport Columns, Sizes
+from edgeproxy._core.rates cimport REQUESTS_HELD, held_by
 from edgeproxy._core.scope cimport STATES
 from edgeproxy._core.scorer cimport Ranking, rank
 
@@ -25,7 +27,7 @@ cdef inline object in_words(int scope, int state):
     )[state]
 
 
-cdef inline tuple verdict(Columns *columns, Sizes *sizes, int lane, uint64_t bit, Ranking *ranking, uint64_t now_ms):
+cdef inline tuple verdict(Columns *columns, Sizes *sizes, int lane, uint64_t bit, Ranking *ranking, int held, uint64_t now_ms):
     """The state of the scope that has the most to say about `lane`, and the reason in words."""
     cdef int cells[3]
     cdef int decisive = 0, decided = CLOSED, state, scope
@@ -38,6 +40,8 @@ cdef inline tuple verdict(Columns *columns, Sizes *sizes, int lane, uint64_t bit
             decisive, decided = scope, state
     if decided != CLOSED:
         return decided, in_words(decisive, decided)
+    if held:
+        return decided, "requests a minute reached" if held & REQUESTS_HELD else "tokens a minute reached"
     if not (ranking.ready | ranking.unstable) & bit:
         return decided, "no seat left"
     if ranking.unstable & bit:
@@ -49,11 +53,13 @@ cdef inline list explained(
     Columns *columns, Sizes *sizes, Candidates candidates, uint64_t eligible, double prompt, double output, uint64_t now_ms
 ):
     cdef Ranking ranking
-    cdef uint64_t group, bit
+    cdef uint64_t group, bit, now_ns = now_ms * 1_000_000
+    cdef int64_t tokens = <int64_t>(prompt + output)
+    cdef uint64_t held = held_back(columns, candidates, eligible, tokens, now_ns)
     cdef double total = 0.0, share
-    cdef int position
+    cdef int position, lane, by
     cdef list rows = []
-    rank(columns, sizes, candidates, eligible, prompt, output, now_ms, &ranking)
+    rank(columns, sizes, candidates, eligible & ~held, prompt, output, now_ms, &ranking)
     group = ranking.ready or ranking.unstable
     for position in range(candidates.count):
         if group >> position & 1:
@@ -62,5 +68,7 @@ cdef inline list explained(
         bit = <uint64_t>1 << position
         if eligible & bit:
             share = ranking.weight[position] / total if group & bit and total > 0.0 else 0.0
-            rows.append((position, share, *verdict(columns, sizes, candidates.route[position], bit, &ranking, now_ms)))
+            lane = candidates.route[position]
+            by = held_by(columns.limits + lane, tokens, now_ns) if held & bit else 0
+            rows.append((position, share, *verdict(columns, sizes, lane, bit, &ranking, by, now_ms)))
     return rows

@@ -2,10 +2,11 @@
 from libc.stdint cimport int32_t, uint16_t, uint64_t
 
 from edgeproxy._core.latency cimport BINS, SLICES, Histogram
+from edgeproxy._core.rates cimport Limit
 from edgeproxy._core.scope cimport STATES, WINDOW, Cells
 
 cdef enum:
-    LAYOUT_VERSION = 2
+    LAYOUT_VERSION = 3
     LINE = 64  # columns begin on a cache line
     MINUTES = 1_440
     BUDGET_SECONDS = 10
@@ -30,6 +31,7 @@ cdef struct Columns:
     uint64_t *pacing  # [lanes] after a 429: limit (32 bits) | successes (16) | step of the next wait (16); 0: not paced
     uint64_t *ttft  # [lanes] peak-EWMA, seconds
     uint64_t *token_time  # [lanes] peak-EWMA, seconds an output token
+    Limit *limits  # [lanes] requests and tokens a minute
     int32_t *in_flight  # [workers][lanes] each worker writes its own row
     # endpoints
     uint64_t *tenants  # [endpoints][TENANT_WORDS]
@@ -43,6 +45,7 @@ cdef struct Columns:
     # pools
     uint64_t *budget  # [pools][BUDGET_SECONDS] good: calls, bad: retries
     int32_t *retries  # [workers][pools] running now
+    int32_t *waiting  # [workers][pools] calls in the queue of a model
 
 
 cdef inline char *place(char *base, size_t *offset, size_t bytes) noexcept nogil:
@@ -73,6 +76,7 @@ cdef inline size_t lay_out(Columns *columns, char *base, Sizes *sizes) noexcept 
     columns.pacing = <uint64_t *>place(base, &offset, lanes * 8)
     columns.ttft = <uint64_t *>place(base, &offset, lanes * 8)
     columns.token_time = <uint64_t *>place(base, &offset, lanes * 8)
+    columns.limits = <Limit *>place(base, &offset, lanes * sizeof(Limit))
     columns.in_flight = <int32_t *>place(base, &offset, workers * lanes * 4)
     columns.tenants = <uint64_t *>place(base, &offset, endpoints * TENANT_WORDS * 8)
     columns.succeeded_ms = <uint64_t *>place(base, &offset, endpoints * 8)
@@ -86,4 +90,5 @@ cdef inline size_t lay_out(Columns *columns, char *base, Sizes *sizes) noexcept 
     columns.throughput.count = <uint16_t *>place(base, &offset, endpoints * SLICES * BINS * 2)
     columns.budget = <uint64_t *>place(base, &offset, pools * BUDGET_SECONDS * 8)
     columns.retries = <int32_t *>place(base, &offset, workers * pools * 4)
+    columns.waiting = <int32_t *>place(base, &offset, workers * pools * 4)
     return offset

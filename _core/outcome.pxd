@@ -12,13 +12,18 @@ from edgeproxy._core.constants cimport SCOPE_ENDPOINT, SCOPE_LANE
 from edgeproxy._core.dice cimport uniform
 from edgeproxy._core.latency cimport ewma_fold, histogram_add, is_slow_now
 from edgeproxy._core.layout cimport MINUTES, TENANT_WORDS, Columns, Sizes
-from edgeproxy._core.scope cimport WINDOW, Charge, epoch_of, expect_trouble, fail, forgive, leave, shut_hard, succeed, throttle
+from edgeproxy._core.scope cimport WINDOW, Charge, epoch_of, expect_trouble, fail, forgive, leave, put_off, shut_hard, succeed, throttle
 from edgeproxy._core.tenants cimport FAILED_FOR, note_tenant
 
 cdef enum:
     SUCCESSES_A_SEAT = 20  # a paced lane gets one more seat for so many
     SLOW_MS = 30_000
     LEAST_WAIT_STEP = 6  # 64 s, cut to 60
+
+
+cdef inline uint64_t told_ms(double retry_after_s, double chance) noexcept nogil:
+    """What a provider asks us to wait, and up to a tenth more, so that not all come back at once."""
+    return <uint64_t>(min(retry_after_s, 300.0) * (1.0 + 0.1 * chance) * 1000.0)
 
 
 cdef inline void note_rate(Columns *columns, int endpoint, int cell, uint64_t epoch) noexcept nogil:
@@ -85,6 +90,15 @@ cdef inline void charge_scope(Columns *columns, Attempt attempt, int scope, int 
     fail(&columns.cells, &attempt.ticket[scope], failure, tenants, now_ms, attempt.dice.state, &attempt.charge)
 
 
+cdef inline void record_not_before(
+    Columns *columns, Attempt attempt, int scope, double retry_after_s, uint64_t now_ms
+) noexcept nogil:
+    put_off(
+        &columns.cells, &attempt.ticket[scope], &attempt.charge,
+        now_ms + told_ms(retry_after_s, uniform(attempt.dice.state)), now_ms,
+    )
+
+
 cdef inline void leave_others(Columns *columns, Attempt attempt, int charged) noexcept nogil:
     cdef int scope
     for scope in range(3):
@@ -106,17 +120,16 @@ cdef inline void record_throttle(
     Columns *columns, Sizes *sizes, Attempt attempt, double retry_after_s, uint64_t now_ms
 ) noexcept nogil:
     cdef uint64_t step = edge_load(columns.pacing + attempt.route) & 0xFFFF
-    cdef double wait_s, chance = uniform(attempt.dice.state)
+    cdef double chance = uniform(attempt.dice.state)
+    cdef uint64_t wait
     attempt.outcome = NEUTRAL
     leave_others(columns, attempt, SCOPE_LANE)
     if retry_after_s >= 0.0:
-        wait_s = min(retry_after_s, 300.0) * (1.0 + 0.1 * chance)
+        wait = told_ms(retry_after_s, chance)
     else:
-        wait_s = min(60.0, <double>(1 << step)) * (0.5 + 0.5 * chance)
+        wait = <uint64_t>(min(60.0, <double>(1 << step)) * (0.5 + 0.5 * chance) * 1000.0)
         step = min(step + 1, <uint64_t>LEAST_WAIT_STEP)
-    if throttle(
-        &columns.cells, &attempt.ticket[SCOPE_LANE], <uint64_t>(wait_s * 1000.0), now_ms, attempt.dice.state
-    ):
+    if throttle(&columns.cells, &attempt.ticket[SCOPE_LANE], wait, now_ms, attempt.dice.state):
         halve(columns, sizes, attempt.route, step)
 
 

@@ -213,6 +213,28 @@ cdef inline void fail(
             return
 
 
+cdef inline void put_off(Cells *cells, Ticket *ticket, Charge *charge, uint64_t until_ms, uint64_t now_ms) noexcept nogil:
+    """After a failure with a Retry-After: not before then. A closed breaker is as one that is throttled until that time,
+    with its counts as they are; one that opened stays open at least as long."""
+    cdef uint64_t word, after
+    cdef int state
+    while True:
+        word = current(cells, ticket.cell, now_ms)
+        state = state_of(word)
+        if word == charge.opened and state == OPEN:
+            after = packed(OPEN, step_of(word), 0, reason_of(word), generation_of(word), until_ms)
+        elif generation_of(word) == ticket.generation and (state == CLOSED or state == THROTTLED):
+            after = packed(THROTTLED, decayed_step(word, now_ms), 0, 0, generation_of(word), until_ms)
+        else:
+            return
+        if state != CLOSED and deadline_of(word) >= until_ms:
+            return
+        if move(cells, ticket.cell, word, after):
+            if word == charge.opened:
+                charge.opened = after
+            return
+
+
 cdef inline void forgive(Cells *cells, Charge *charge, uint64_t now_ms) noexcept nogil:
     """Take a failure back: as if the attempt had been neutral."""
     cdef uint64_t word = edge_load(cells.word + charge.cell)

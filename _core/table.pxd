@@ -1,6 +1,6 @@
 cimport cython
 from cpython.buffer cimport Py_buffer
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from edgeproxy._core.attempt cimport Attempt
 from edgeproxy._core.candidates cimport Candidates
@@ -22,5 +22,5 @@ cdef class RouteTable:
     cdef int forget(self, int cell) except -1
     cdef int own(self, Attempt attempt) except -1
     cdef Attempt enter(
-        self, Candidates candidates, int position, bint is_trickle, uint64_t tenant, double now, Dice dice
+        self, Candidates candidates, int position, bint is_trickle, int64_t tokens, uint64_t tenant, double now, Dice dice
     )

@@ -4,13 +4,15 @@ An attempt is picked, gets exactly one outcome, and is finished. `now` is monoto
 """
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from edgeproxy._core.admission cimport earliest_soft, in_flight, leave_seat, seats, take_seat, take_trickle
+from edgeproxy._core.admission cimport (
+    earliest_soft, held_back, in_flight, leave_seat, soonest_ms, take_seat, take_trickle,
+)
 from edgeproxy._core.atomics cimport edge_load, edge_load32, edge_lowest, edge_store, edge_store32, edge_swap
 from edgeproxy._core.attempt cimport FAILED, NEUTRAL, PENDING, SUCCEEDED, Attempt
-from edgeproxy._core.breaker cimport deadline_of, generation_of, packed, reason_of, settled, state_of, wait_ms
+from edgeproxy._core.breaker cimport deadline_of, generation_of, packed, reason_of, settled, state_of
 from edgeproxy._core.candidates cimport Candidates
 from edgeproxy._core.constants cimport CLOSED, FORCED_CLOSED, FORCED_OPEN, SCOPE_ENDPOINT, SCOPE_HOST, SCOPE_LANE
 from edgeproxy._core.explain cimport explained
@@ -18,8 +20,10 @@ from edgeproxy._core.dice cimport Dice
 from edgeproxy._core.latency cimport SLICES, ewma_decayed
 from edgeproxy._core.layout cimport LAYOUT_VERSION, MINUTES, TENANT_WORDS, Columns, Sizes, lay_out
 from edgeproxy._core.outcome cimport (
-    charge_scope, leave_others, record_end, record_late_failure, record_speed, record_success, record_throttle, take_back,
+    charge_scope, leave_others, record_end, record_late_failure, record_not_before, record_speed, record_success,
+    record_throttle, take_back,
 )
+from edgeproxy._core.rates cimport Limit, leave_limits, ns, take_limits
 from edgeproxy._core.scope cimport STATES, Ticket, clear_counts, enter as enter_scope, leave, move, reclaim, shut_hard
 from edgeproxy._core.scorer cimport Ranking, draw, rank
 from edgeproxy._core.stats cimport EndpointStats
@@ -119,6 +123,7 @@ cdef class RouteTable:
         edge_store(self.columns.token_time + route, 0)
         edge_store32(self.columns.max_concurrency + route, 0)
         edge_store32(self.columns.lease_ms + route, 0)
+        memset(self.columns.limits + route, 0, sizeof(Limit))
         for worker in range(self.sizes.workers):
             edge_store32(self.columns.in_flight + worker * self.sizes.lanes + route, 0)
 
@@ -147,21 +152,26 @@ cdef class RouteTable:
             edge_store32(self.columns.in_flight + worker * self.sizes.lanes + index, 0)
         for index in range(self.sizes.pools):
             edge_store32(self.columns.retries + worker * self.sizes.pools + index, 0)
+            edge_store32(self.columns.waiting + worker * self.sizes.pools + index, 0)
         for index in range(self.sizes.hosts + self.sizes.endpoints + self.sizes.lanes):
             reclaim(&self.columns.cells, index, worker)
 
     # One call
 
     cdef Attempt enter(
-        self, Candidates candidates, int position, bint is_trickle, uint64_t tenant, double now, Dice dice
+        self, Candidates candidates, int position, bint is_trickle, int64_t tokens, uint64_t tenant, double now, Dice dice
     ):
-        """Seat first, permits last: nothing that comes later can lose one."""
+        """Seat first, then limits, permits last: nothing that comes later can lose one."""
         cdef int lane = candidates.route[position], scope
         cdef int endpoint = self.columns.endpoint_of[lane], host = self.columns.host_of[lane]
         cdef uint64_t now_ms = ms(now), lease_ms = self.columns.lease_ms[lane] or self.lease_ms
         cdef Ticket ticket[3]
         cdef Attempt attempt
+        cdef Limit *limit = self.columns.limits + lane if candidates.limited >> position & 1 else NULL
         if not take_seat(&self.columns, &self.sizes, self.worker, lane):
+            return None
+        if limit is not NULL and not take_limits(limit, tokens, ns(now)):
+            leave_seat(&self.columns, &self.sizes, self.worker, lane)
             return None
         ticket[SCOPE_HOST].cell = host
         ticket[SCOPE_ENDPOINT].cell = self.sizes.hosts + endpoint
@@ -173,6 +183,8 @@ cdef class RouteTable:
                 while scope:
                     scope -= 1
                     leave(&self.columns.cells, &ticket[scope])
+                if limit is not NULL:
+                    leave_limits(limit, tokens)
                 leave_seat(&self.columns, &self.sizes, self.worker, lane)
                 return None
         note_tenant(self.columns.tenants + endpoint * TENANT_WORDS + USED_BY, tenant, now_ms // 1000)
@@ -187,6 +199,8 @@ cdef class RouteTable:
         attempt.table = self
         attempt.dice = dice
         attempt.tenant = tenant
+        if limit is not NULL and limit.token_ns > 0.0:
+            attempt.estimate = tokens
         attempt.ttft_s = -1.0
         attempt.charge.cell = -1
         ticket[SCOPE_HOST].streak = HOST_STREAK
@@ -202,15 +216,18 @@ cdef class RouteTable:
         cdef Ranking ranking
         cdef Attempt attempt
         cdef uint64_t group
+        cdef int64_t tokens = max(prompt_tokens, 0) + max(output_tokens, 0)
         cdef int position, round
         self.check_lane(candidates.highest_route)
+        if eligible & candidates.limited:
+            eligible &= ~held_back(&self.columns, candidates, eligible, tokens, ns(now))
         rank(
             &self.columns, &self.sizes, candidates, eligible, <double>prompt_tokens, <double>output_tokens, ms(now), &ranking
         )
         while ranking.probes:  # first, so that recovery does not wait for luck; one call gets the permit
             position = edge_lowest(ranking.probes)
             ranking.probes &= ranking.probes - 1
-            attempt = self.enter(candidates, position, False, tenant, now, dice)
+            attempt = self.enter(candidates, position, False, tokens, tenant, now, dice)
             if attempt is not None:
                 return attempt
         for round in range(2):
@@ -218,43 +235,31 @@ cdef class RouteTable:
             while group:
                 position = draw(ranking.weight, group, dice.state)
                 group &= ~(<uint64_t>1 << position)
-                attempt = self.enter(candidates, position, False, tenant, now, dice)
+                attempt = self.enter(candidates, position, False, tokens, tenant, now, dice)
                 if attempt is not None:
                     return attempt
         while ranking.soft:
             position = earliest_soft(&self.columns, &self.sizes, candidates, ranking.soft)
             ranking.soft &= ~(<uint64_t>1 << position)
             if take_trickle(&self.columns, self.columns.endpoint_of[candidates.route[position]], ms(now)):
-                attempt = self.enter(candidates, position, True, tenant, now, dice)
+                attempt = self.enter(candidates, position, True, tokens, tenant, now, dice)
                 if attempt is not None:
                     return attempt
         return None
 
-    def pick_at(self, Candidates candidates not None, int position, uint64_t tenant, double now, Dice dice not None):
+    def pick_at(
+        self, Candidates candidates not None, int position, long long tokens, uint64_t tenant, double now, Dice dice not None
+    ):
         """An attempt at exactly this position, or None. For strict orders; it never trickles."""
         self.check_lane(candidates.highest_route)
         if not 0 <= position < candidates.count:
             raise IndexError(f"position {position} of {candidates.count}")
-        return self.enter(candidates, position, False, tenant, now, dice)
+        return self.enter(candidates, position, False, max(tokens, 0), tenant, now, dice)
 
     def retry_after_s(self, Candidates candidates not None, uint64_t eligible, double now):
         """How long until the first of the `eligible` positions may let a call in."""
-        cdef uint64_t left = eligible & candidates.all_positions, now_ms = ms(now), wait, shortest = NEVER_MS
-        cdef int lane, most
         self.check_lane(candidates.highest_route)
-        while left:
-            lane = candidates.route[edge_lowest(left)]
-            left &= left - 1
-            wait = max(
-                wait_ms(edge_load(self.columns.cells.word + self.columns.host_of[lane]), now_ms),
-                wait_ms(edge_load(self.columns.cells.word + self.sizes.hosts + self.columns.endpoint_of[lane]), now_ms),
-                wait_ms(edge_load(self.columns.cells.word + self.sizes.hosts + self.sizes.endpoints + lane), now_ms),
-            )
-            most = seats(&self.columns, lane)
-            if most and in_flight(&self.columns, &self.sizes, lane) >= most:
-                wait = max(wait, <uint64_t>1_000)
-            shortest = min(shortest, wait)
-        return shortest / 1000.0 if shortest != NEVER_MS else 0.0
+        return soonest_ms(&self.columns, &self.sizes, candidates, eligible, ms(now)) / 1000.0
 
     cdef int own(self, Attempt attempt) except -1:
         if attempt.table is not self:
@@ -268,14 +273,16 @@ cdef class RouteTable:
         if attempt.outcome == PENDING:
             record_success(&self.columns, attempt, ms(now), now, ttft_s)
 
-    def failed(self, Attempt attempt not None, int scope, int failure, double now):
-        """Before the commit point, charged to one scope."""
+    def failed(self, Attempt attempt not None, int scope, int failure, double now, double retry_after_s=-1.0):
+        """Before the commit point, charged to one scope; `retry_after_s` >= 0: the provider said when to come back."""
         self.own(attempt)
         self.cell(scope, 0)
         if attempt.outcome == PENDING:
             attempt.outcome = FAILED
             leave_others(&self.columns, attempt, scope)
             charge_scope(&self.columns, attempt, scope, failure & 15, ms(now))
+            if retry_after_s >= 0.0:
+                record_not_before(&self.columns, attempt, scope, retry_after_s, ms(now))
 
     def throttled(self, Attempt attempt not None, double retry_after_s, double now):
         """A 429, charged to the lane but no failure. `retry_after_s` < 0: it did not say how long."""

@@ -11,6 +11,7 @@ class Candidates:
         request_pico: Sequence[int],
         weights: Sequence[float],
         pool: int,
+        limited: int = 0,
     ) -> Self: ...
     @property
     def count(self) -> int: ...

@@ -66,7 +66,9 @@ def _choose(call: Call, plan: Plan) -> Attempt | None:
     strict = plan.order if not plan.sort else _sorted(call, plan)
     for position in strict:
         if plan.eligible >> position & 1:
-            attempt = plane.table.pick_at(routes.candidates, position, tenant, now, plane.dice)
+            attempt = plane.table.pick_at(
+                routes.candidates, position, asked.prompt_tokens + asked.expected_output, tenant, now, plane.dice
+            )
             if attempt is not None:
                 return attempt
     unlisted = plan.eligible & ~sum(1 << position for position in plan.order)
@@ -106,7 +108,7 @@ def _charge(call: Call, attempt: Attempt, route: Route, verdict: Verdict, *, is_
         if verdict.effect is not Effect.NEUTRAL:
             table.failed_after_commit(attempt, verdict.failure, now)
     elif verdict.effect is Effect.FAILED:
-        table.failed(attempt, verdict.scope, verdict.failure, now)
+        table.failed(attempt, verdict.scope, verdict.failure, now, verdict.not_before_s)
     elif verdict.effect is Effect.THROTTLED:
         table.throttled(attempt, verdict.retry_after_s, now)
     elif verdict.effect is Effect.HARD:

@@ -46,6 +46,11 @@ class Verdict:
     retest_s: float = 0.0
     status: int = 0
 
+    @property
+    def not_before_s(self) -> float:
+        """How long the endpoint itself asked to be left alone."""
+        return self.retry_after_s if self.status in (503, 529) else -1.0
+
 
 def _unavailable(provider: str, what: str) -> errors.ProviderUnavailable:
     return errors.ProviderUnavailable(f"Provider {what}", metadata={"provider_name": provider})

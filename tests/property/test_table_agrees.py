@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from reference.breaker import Breaker
 from reference.dice import Dice as ReferenceDice
+from reference.limits import Bucket, Limits
 
 from edgeproxy._core import codes
 from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.candidates import Candidates
 from edgeproxy._core.dice import Dice
+from edgeproxy._core.limiter import Limiter
 from edgeproxy._core.table import RouteTable
 
 HOSTS, ENDPOINTS, LANES = 2, 3, 4
@@ -18,6 +20,7 @@ BELONGS = ((0, 0), (0, 1), (1, 2), (1, 2))  # lane → (host, endpoint)
 PRICES = (1_000_000, 1_500_000, -1, 3_000_000)
 WEIGHTS = (1.0, 2.0, 1.0, 0.0)
 MOST = (0, 2, 0, 3)
+LIMITED, REQUESTS, TOKENS, BURST_S = 2, 120, 30_000, 2.0
 Pair = tuple[Attempt, reference.Attempt]
 SECONDS = st.sampled_from([0.0, 0.001, 0.05, 0.3, 1.0, 2.6, 3.0, 5.0, 7.5, 12.0, 36.0, 90.0, 400.0])
 
@@ -32,12 +35,15 @@ class Agreement(RuleBasedStateMachine):
         self.table = RouteTable(bytearray(size), HOSTS, ENDPOINTS, LANES, 1, 1, 0)
         for lane, (host, endpoint) in enumerate(BELONGS):
             self.table.bind(lane, host, endpoint, 0, MOST[lane])
-        self.candidates = Candidates(range(LANES), PRICES, PRICES, [0] * LANES, WEIGHTS, 0)
+        self.limiter = Limiter(self.table)
+        self.limiter.limit(LIMITED, REQUESTS, TOKENS, BURST_S)
+        self.candidates = Candidates(range(LANES), PRICES, PRICES, [0] * LANES, WEIGHTS, 0, 1 << LIMITED)
         self.dice = Dice(7)
         lanes = [
             reference.Lane(host, endpoint, PRICES[lane], PRICES[lane], WEIGHTS[lane], MOST[lane])
             for lane, (host, endpoint) in enumerate(BELONGS)
         ]
+        lanes[LIMITED].limits = Limits(Bucket.of_requests(REQUESTS, BURST_S), Bucket.of_tokens(TOKENS, BURST_S))
         self.twin = reference.RouteTable(lanes, HOSTS, ENDPOINTS, ReferenceDice(7))
         self.ms = 1_000_000
 
@@ -68,18 +74,25 @@ class Agreement(RuleBasedStateMachine):
             self.twin.succeeded(pair[1], self.ms)
         return pair
 
-    @rule(pair=consumes(committed), is_broken=st.booleans())
-    def end_stream(self, pair: Pair | None, is_broken: bool) -> None:
+    @rule(pair=consumes(committed), is_broken=st.booleans(), tokens=st.sampled_from([0, 10, 150, 900, 10**6]))
+    def end_stream(self, pair: Pair | None, is_broken: bool, tokens: int = 150) -> None:
+        if pair:
+            self.limiter.spent(pair[0], tokens, self.now)
+            self.twin.spent(pair[1], tokens, self.ms)
         if pair and is_broken:
             self.table.failed_after_commit(pair[0], codes.STALL, self.now)
             self.twin.failed_after_commit(pair[1], self.ms)
         self.finish(pair)
 
-    @rule(pair=consumes(running), scope=st.sampled_from([codes.SCOPE_HOST, codes.SCOPE_ENDPOINT, codes.SCOPE_ENDPOINT]))
-    def fail(self, pair: Pair | None, scope: int) -> None:
+    @rule(
+        pair=consumes(running),
+        scope=st.sampled_from([codes.SCOPE_HOST, codes.SCOPE_ENDPOINT, codes.SCOPE_ENDPOINT]),
+        retry_after_s=st.sampled_from([-1.0, -1.0, 2.0, 1e4]),
+    )
+    def fail(self, pair: Pair | None, scope: int, retry_after_s: float = -1.0) -> None:
         if pair:
-            self.table.failed(pair[0], scope, codes.OTHER, self.now)
-            self.twin.failed(pair[1], scope, self.ms)
+            self.table.failed(pair[0], scope, codes.OTHER, self.now, retry_after_s)
+            self.twin.failed(pair[1], scope, self.ms, retry_after_s)
         self.finish(pair)
 
     @rule(lane=st.integers(0, LANES - 1), scope=st.sampled_from([codes.SCOPE_HOST, codes.SCOPE_ENDPOINT]))
@@ -117,6 +130,15 @@ class Agreement(RuleBasedStateMachine):
         if pair:
             self.table.finish(pair[0], self.now, 0, 0.0)
             self.twin.finish(pair[1])
+
+    @invariant()
+    def same_room(self) -> None:
+        """What the limited lane says of the next calls, small and large."""
+        limits = self.twin.lanes[LIMITED].limits
+        assert limits
+        for tokens in (0, 150, 5_000):
+            due = self.limiter.limit_wait_s(LIMITED, tokens, self.now)
+            assert round(due * 1e9) == limits.wait(tokens, self.ms * 1_000_000)
 
     @invariant()
     def same_states(self) -> None:

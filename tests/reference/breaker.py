@@ -163,6 +163,15 @@ class Breaker:
             return True
         return False
 
+    def puts_off(self, ticket: Ticket, wait: int, now: int, *, has_opened: bool) -> None:
+        self.settle(now)
+        is_current = self.generation == ticket.generation
+        if (has_opened and self.state == codes.OPEN) or (is_current and self.state == codes.THROTTLED):
+            self.deadline = max(self.deadline, now + wait)
+        elif is_current and self.state == codes.CLOSED:
+            self.step = max(0, self.step - max(0, now - self.deadline) // 30_000)
+            self.enters(codes.THROTTLED, now + wait, is_new_generation=False)
+
     def shuts_hard(self, ticket: Ticket, wait: int, now: int) -> None:
         self.settle(now)
         if ticket.generation == self.generation and self.state in (

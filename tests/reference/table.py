@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from reference.breaker import Believed, Breaker, Ticket
 from reference.dice import Dice
+from reference.limits import Limits
 
 from edgeproxy._core import codes
 
@@ -22,6 +23,7 @@ class Lane:
     successes: int = 0
     step: int = 0
     running: int = 0
+    limits: Limits | None = None
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Attempt:
     tenant: int
     is_probe: bool
     is_trickle: bool
+    tokens: int
     outcome: str = ""
     counted: tuple[int, bool] | None = None
 
@@ -100,24 +103,28 @@ class RouteTable:
     def pick(self, eligible: int, prompt: int, output: int, tenant: int, now: int) -> Attempt | None:
         groups: dict[str, list[int]] = {"probe": [], "ready": [], "unstable": [], "soft": [], "shut": []}
         for position in range(len(self.lanes)):
-            if eligible >> position & 1:
+            if eligible >> position & 1 and not self.is_held_back(position, prompt + output, now):
                 groups[self.group(position, now)].append(position)
         weights = self.weights(eligible, prompt, output, now)
         for position in groups["probe"]:
-            if attempt := self.enter(position, tenant, now, is_trickle=False):
+            if attempt := self.enter(position, prompt + output, tenant, now, is_trickle=False):
                 return attempt
         for group in (groups["ready"], groups["unstable"]):
             while group:
                 position = self.draw(group, weights)
                 group.remove(position)
-                if attempt := self.enter(position, tenant, now, is_trickle=False):
+                if attempt := self.enter(position, prompt + output, tenant, now, is_trickle=False):
                     return attempt
         for position in sorted(groups["soft"], key=lambda p: max(b.deadline for b in self.scopes(p))):
             if self.takes_trickle(self.lanes[position].endpoint, now) and (
-                attempt := self.enter(position, tenant, now, is_trickle=True)
+                attempt := self.enter(position, prompt + output, tenant, now, is_trickle=True)
             ):
                 return attempt
         return None
+
+    def is_held_back(self, position: int, tokens: int, now: int) -> bool:
+        limits = self.lanes[position].limits
+        return limits is not None and limits.wait(tokens, now * 1_000_000) > 0
 
     def group(self, position: int, now: int) -> str:
         standing = self.standing(position, now)
@@ -148,9 +155,11 @@ class RouteTable:
         self.trickle_due[endpoint] = now + (60_000 // rate if rate > 60 else 1_000)
         return True
 
-    def enter(self, position: int, tenant: int, now: int, *, is_trickle: bool) -> Attempt | None:
+    def enter(self, position: int, tokens: int, tenant: int, now: int, *, is_trickle: bool) -> Attempt | None:
         lane = self.lanes[position]
         if not self.has_seat(lane):
+            return None
+        if lane.limits and not lane.limits.take(tokens, now * 1_000_000):
             return None
         tickets: list[Ticket] = []
         for breaker in self.scopes(position):
@@ -158,11 +167,13 @@ class RouteTable:
             if ticket is None:
                 for taken, other in zip(tickets, self.scopes(position), strict=False):
                     other.returns(taken)
+                if lane.limits:
+                    lane.limits.leave(tokens, now * 1_000_000)
                 return None
             tickets.append(ticket)
         lane.running += 1
         self.shared[lane.endpoint].used[tenant] = now // 1000
-        return Attempt(position, tickets, tenant, any(t.lease_until for t in tickets), is_trickle)
+        return Attempt(position, tickets, tenant, any(t.lease_until for t in tickets), is_trickle, tokens)
 
     # outcomes
 
@@ -195,10 +206,14 @@ class RouteTable:
         if lane.most and lane.paced >= lane.most:
             lane.paced = lane.successes = 0
 
-    def failed(self, attempt: Attempt, scope: int, now: int) -> str:
+    def failed(self, attempt: Attempt, scope: int, now: int, retry_after_s: float = -1.0) -> None:
         attempt.outcome = "failed"
         self.leave_others(attempt, scope)
-        return self.charge(attempt, scope, now)
+        has_opened = self.charge(attempt, scope, now) == "opened"
+        if retry_after_s >= 0:
+            wait = int(min(retry_after_s, 300.0) * (1 + 0.1 * self.dice.uniform()) * 1000)
+            breaker = self.scopes(attempt.position)[scope]
+            breaker.puts_off(attempt.tickets[scope], wait, now, has_opened=has_opened)
 
     def charge(self, attempt: Attempt, scope: int, now: int) -> str:
         believed = Believed()
@@ -243,3 +258,8 @@ class RouteTable:
 
     def finish(self, attempt: Attempt) -> None:
         self.lanes[attempt.position].running -= 1
+
+    def spent(self, attempt: Attempt, tokens: int, now: int) -> None:
+        limits = self.lanes[attempt.position].limits
+        if limits:
+            limits.tokens.correct(attempt.tokens, tokens, now * 1_000_000)

@@ -180,6 +180,30 @@ def test_a_later_429_of_the_same_burst_never_shortens_the_wait() -> None:
     assert routes.until(scope=codes.SCOPE_LANE) >= routes.now + 60
 
 
+def test_a_failure_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+    routes = Routes(2)
+    attempt = routes.must_pick(0b01)
+    routes.table.failed(attempt, codes.SCOPE_ENDPOINT, codes.STATUS_5XX, routes.now, 20.0)
+    assert routes.state() == codes.THROTTLED
+    assert routes.pick(0b01) is None
+    assert 20.0 <= routes.table.retry_after_s(routes.candidates, 0b01, routes.now) <= 22.0
+    routes.now += 22.0
+    assert routes.must_pick(0b01)
+    assert routes.state() == codes.CLOSED
+
+
+def test_failures_that_say_when_to_come_back_open_it_all_the_same_and_for_as_long() -> None:
+    routes = Routes(1)
+    for _ in range(5):
+        attempt = routes.must_pick()
+        routes.table.failed(attempt, codes.SCOPE_ENDPOINT, codes.STATUS_5XX, routes.now, 200.0)
+        routes.table.finish(attempt, routes.now, 0, 0.0)
+        opened_at = routes.now
+        routes.now += 220.0
+    assert routes.state() == codes.OPEN
+    assert routes.until() >= opened_at + 200.0
+
+
 def test_after_a_throttling_half_may_run_and_twenty_successes_give_one_more() -> None:
     routes = Routes(1)
     running = [routes.must_pick() for _ in range(8)]

@@ -146,7 +146,7 @@ def test_retry_after_is_the_least_wait_of_the_eligible() -> None:
 
 def test_pick_at_lets_in_at_one_position_only() -> None:
     routes = Routes(2)
-    attempt = routes.table.pick_at(routes.candidates, 1, 1, routes.now, routes.dice)
+    attempt = routes.table.pick_at(routes.candidates, 1, 0, 1, routes.now, routes.dice)
     assert attempt is not None
     assert attempt.position == 1
 

@@ -32,7 +32,7 @@ def view_at(table: RouteTable, now: float) -> LiveView:
 
 
 def test_an_attempt_is_in_flight_until_it_ends(table: RouteTable, one: Candidates) -> None:
-    attempt = table.pick_at(one, 0, 0, NOW, Dice(1))
+    attempt = table.pick_at(one, 0, 0, 0, NOW, Dice(1))
     assert attempt is not None
     assert [endpoint.in_flight for endpoint in view_at(table, NOW).model("a/one").endpoints] == [1, 0]  # type: ignore[union-attr]
     table.succeeded(attempt, NOW + 0.2, 0.2)
@@ -45,7 +45,7 @@ def test_an_attempt_is_in_flight_until_it_ends(table: RouteTable, one: Candidate
 
 def test_a_host_that_fails_is_seen_open_with_its_reason(table: RouteTable, one: Candidates) -> None:
     for step in range(3):
-        attempt = table.pick_at(one, 0, 0, NOW + step, Dice(step))
+        attempt = table.pick_at(one, 0, 0, 0, NOW + step, Dice(step))
         assert attempt is not None
         table.failed(attempt, SCOPE_HOST, CONNECT, NOW + step)
         table.finish(attempt, NOW + step, 0, 0.0)
@@ -58,7 +58,7 @@ def test_a_host_that_fails_is_seen_open_with_its_reason(table: RouteTable, one: 
 
 
 def test_a_throttled_lane_does_not_hide_the_good_one(table: RouteTable, one: Candidates) -> None:
-    attempt = table.pick_at(one, 1, 0, NOW, Dice(1))
+    attempt = table.pick_at(one, 1, 0, 0, NOW, Dice(1))
     assert attempt is not None
     table.throttled(attempt, 30.0, NOW)
     table.finish(attempt, NOW, 0, 0.0)
