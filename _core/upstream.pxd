@@ -7,6 +7,7 @@ from edgeproxy._core.relay cimport Relay
 cdef class UpstreamConnection:
     cdef object transport
     cdef int fd                   # for `direct.put`; -1: by the transport
+    cdef int socket               # the descriptor, also below TLS; -1: none
     cdef object parser            # httptools.HttpResponseParser; None once closed
     cdef object pool              # released(connection) when it may carry another call, lost(connection) when it is gone
     cdef Relay relay              # the reply in progress; None between calls

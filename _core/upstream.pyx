@@ -7,7 +7,7 @@ cimport cython
 
 from edgeproxy._core.chunks cimport are_whole_chunks, chunk_size
 from edgeproxy._core.clock cimport monotonic
-from edgeproxy._core.direct cimport direct_fd, put_bytes
+from edgeproxy._core.direct cimport direct_fd, is_quiet, put_bytes, socket_fd
 from edgeproxy._core.relay cimport JSON_REPLY, PROTOCOL, RESET, STALE, STATUS, TRUNCATED, Relay
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -50,6 +50,10 @@ cdef class UpstreamConnection:
     @property
     def is_busy(self):
         return self.relay is not None
+
+    def is_fit(self):
+        """It may carry a call: neither closed nor about to be. An end that no callback has told yet counts."""
+        return not self.is_closed and not self.is_dirty and is_quiet(self.socket)
 
     def pending(self):
         """Bytes of the request that the provider has not taken yet."""
@@ -114,6 +118,8 @@ cdef class UpstreamConnection:
     def connection_made(self, transport):
         self.transport = transport
         self.fd = direct_fd(transport)
+        self.socket = socket_fd(transport)
+        self.idle_since = monotonic()
         self.pool.opened(self)
 
     def data_received(self, bytes data):

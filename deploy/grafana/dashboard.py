@@ -127,15 +127,30 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ((rate("edgeproxy_route_picks_total", PAIR, "reason"), "{{reason}}"),),
             "reqps",
             is_stacked=True,
+            width=6,
         ),
         Panel(
             "Connections",
             ((f"sum by (provider, state) (edgeproxy_upstream_connections{{{PROVIDER}}})", "{{provider}} {{state}}"),),
+            width=6,
+        ),
+        Panel(
+            "Attempts on a connection that was open already",
+            (
+                (
+                    f"1 - {rate('edgeproxy_upstream_dials_total', PROVIDER, 'provider')}"
+                    f" / {rate('edgeproxy_upstream_requests_total', PROVIDER, 'provider')}",
+                    "{{provider}}",
+                ),
+            ),
+            "percentunit",
+            width=6,
         ),
         Panel(
             "Breaker transitions",
             ((rate("edgeproxy_breaker_transitions_total", PROVIDER, "provider, state"), "{{provider}} {{state}}"),),
             "cps",
+            width=6,
         ),
     ),
     "Tokens and money": (

@@ -251,8 +251,12 @@ class Worker:
     def _count_connections(self, book: object) -> None:
         if isinstance(book, RouteBook):
             for origin, pool in self.plane.pools:
+                counts = pool.counted()
                 for slug in book.providers_at(origin):
-                    self._meters.provider(slug).connections(pool.idle, pool.busy)
+                    meter = self._meters.provider(slug)
+                    meter.connections(pool.idle, pool.busy)
+                    meter.dialled(counts.dials, counts.failed_dials)
+                    meter.renewals_failed(counts.failed_renewals)
 
 
 async def _hello(request: web.Request) -> web.Response:

@@ -9,7 +9,6 @@ from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.proxy.call import CLIENT_LEFT, Call, ClientGone
 from edgeproxy.proxy.decode import upstream_body
 from edgeproxy.proxy.dial import DialError
-from edgeproxy.proxy.drive import foreign
 from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.judge import Verdict, judge_answer, judge_break, judge_dial
 from edgeproxy.proxy.routes import Route
@@ -20,16 +19,14 @@ MIB = 1024 * 1024
 async def run_attempt(call: Call, route: Route) -> Verdict | None:
     """Send the call to `route` and wait until the attempt is over. None: the whole reply is here."""
     pool = call.plane.pools.of(route.origin)
-    connection = pool.take()
-    result = "stale"
-    if connection is not None:
+    limits = route.provider.timeouts
+    try:
+        connection = pool.take() or await pool.wait(limits)
         result = await _exchange(call, route, connection)
-    if result == "stale":  # the race of a keep-alive connection that closes just now: once more, on a fresh one
-        try:
-            connection = await foreign(pool.dial(route.provider.timeouts), call.plane.loop, pool.discard)
-        except DialError as error:
-            return judge_dial(error, pool.dialer.missing_in_a_row, route.provider.name)
-        result = await _exchange(call, route, connection)
+        if result == "stale":  # the race of a keep-alive connection that closes just now: once more, on a fresh one
+            result = await _exchange(call, route, await pool.wait(limits, needs_fresh=True))
+    except DialError as error:
+        return judge_dial(error, pool.dialer.addresses.missing_in_a_row, route.provider.name)
     return _judge(call, route, result)
 
 

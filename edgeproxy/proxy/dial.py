@@ -1,6 +1,6 @@
-"""Open a connection to a provider: resolve, connect (staggered over the addresses), TLS with verification always on.
+"""Open a connection to a provider: its addresses, connect (staggered over them), TLS with verification always on.
 
-Runs in a task of its own, so asyncio's own timeouts are at home here.
+Runs in a task of the pool's own, so asyncio's own timeouts are at home here.
 """
 
 import asyncio
@@ -9,14 +9,16 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
+from edgeproxy._core.tls import TlsTransport
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.providers.openai import Origin
-from edgeproxy.proxy.resolve import Address, Resolver, literal
+from edgeproxy.proxy.addresses import Addresses, NoAddress
+from edgeproxy.proxy.resolve import Address, Resolver
 
 STAGGER_S = 0.25  # Happy Eyeballs, RFC 8305 section 5
-FRESH_S = 10.0  # a resolved name is used this long
 
 
 class DialError(Exception):
@@ -29,45 +31,32 @@ class DialError(Exception):
 
 
 class Dialer:
-    """Dials one origin. `resolver` is a parameter so that tests can have a DNS of their own."""
+    """Dials one origin. `resolver` and `clock` are parameters so that tests can have their own."""
 
-    def __init__(self, origin: Origin, resolver: Resolver) -> None:
+    def __init__(self, origin: Origin, resolver: Resolver, clock: Callable[[], float] = time.monotonic) -> None:
         self._origin = origin
-        self._resolver = resolver
-        self._context = _tls_context(origin) if origin.is_tls else None
-        self._addresses: list[Address] = []
-        self._resolved_at = 0.0
-        self.missing_in_a_row = 0  # NXDOMAIN answers
+        self.addresses = Addresses(origin.host, origin.port, resolver, clock)
+        self._context = tls_context(origin.ca_file) if origin.is_tls else None
+        self._last: TlsTransport | None = None  # its session can be resumed
 
     async def dial(self, connection: UpstreamConnection, timeouts: Timeouts) -> None:
         """Connect `connection`, or raise DialError."""
-        addresses = await self._resolve(timeouts.connect_s)
+        try:
+            addresses = await self.addresses.get(timeouts.connect_s)
+        except NoAddress as error:
+            raise DialError(error.kind, error.reason) from None
         sock = await self._connect(addresses, timeouts.connect_s)
         try:
-            await self._open(connection, sock, timeouts.tls_s)
+            if self._context is None:
+                await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
+            else:
+                await self._shake_hands(connection, sock, self._context, timeouts.tls_s)
+        except OSError as error:
+            sock.close()
+            raise DialError("tls" if self._context else "connect", type(error).__name__) from None
         except BaseException:
             sock.close()
             raise
-
-    async def _resolve(self, limit_s: float) -> list[Address]:
-        if self._addresses and time.monotonic() - self._resolved_at < FRESH_S:
-            return self._addresses
-        if addresses := literal(self._origin.host, self._origin.port):
-            return addresses
-        try:
-            found = await asyncio.wait_for(self._resolver(self._origin.host, self._origin.port), limit_s)
-        except socket.gaierror as error:
-            if error.errno == socket.EAI_NONAME:
-                self.missing_in_a_row += 1
-                raise DialError("nxdomain", "no such host") from None
-            raise DialError("dns", "the name could not be resolved") from None
-        except TimeoutError:
-            raise DialError("dns", "the resolver did not answer in time") from None
-        if not found:
-            raise DialError("dns", "the name has no address")
-        self.missing_in_a_row = 0
-        self._addresses, self._resolved_at = found, time.monotonic()
-        return found
 
     async def _connect(self, addresses: list[Address], limit_s: float) -> socket.socket:
         """The first address that answers; the next one is tried after a moment, or at once when one fails."""
@@ -75,22 +64,26 @@ class Dialer:
             try:
                 return await _connect_one(addresses[0], limit_s)
             except (OSError, TimeoutError):
-                self._addresses = []
+                self.addresses.none_worked()
                 raise DialError("connect", "the address did not answer") from None
         loop = asyncio.get_running_loop()
         waiting = list(addresses)
         running: set[asyncio.Task[socket.socket]] = set()
+        address_of: dict[asyncio.Task[socket.socket], Address] = {}
         unwanted: set[asyncio.Task[socket.socket]] = set()
         until = loop.time() + limit_s * len(addresses)
         try:
             while waiting or running:
                 if waiting:
-                    running.add(loop.create_task(_connect_one(waiting.pop(0), limit_s)))
+                    task = loop.create_task(_connect_one(waiting[0], limit_s))
+                    address_of[task] = waiting.pop(0)
+                    running.add(task)
                 pause = STAGGER_S if waiting else max(0.0, until - loop.time())
                 done, running = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if task.exception() is None:
                         unwanted = done - {task}  # two that answered in the same turn
+                        self.addresses.worked(address_of[task])
                         return task.result()
                 if not done and not waiting:
                     break
@@ -98,29 +91,30 @@ class Dialer:
             for task in running | unwanted:
                 task.cancel()
                 task.add_done_callback(_discard)
-        self._addresses = []
+        self.addresses.none_worked()
         raise DialError("connect", "no address answered")
 
-    async def _open(self, connection: UpstreamConnection, sock: socket.socket, tls_s: float) -> None:
+    async def _shake_hands(
+        self, connection: UpstreamConnection, sock: socket.socket, context: ssl.SSLContext, limit_s: float
+    ) -> None:
         loop = asyncio.get_running_loop()
+        shaken: asyncio.Future[Exception | None] = loop.create_future()
+        session = self._last.session if self._last is not None else None
+        tls = TlsTransport(connection, context, self._origin.host, session, shaken)
         try:
-            if self._context is None:
-                await loop.create_connection(lambda: connection, sock=sock)
-            else:
-                await asyncio.wait_for(
-                    loop.create_connection(
-                        lambda: connection,
-                        sock=sock,
-                        ssl=self._context,
-                        server_hostname=self._origin.host,
-                        ssl_handshake_timeout=tls_s,
-                    ),
-                    tls_s + 0.5,
-                )
-        except ssl.SSLCertVerificationError as error:
-            raise DialError("certificate", error.verify_message or "certificate refused") from None
-        except (ssl.SSLError, TimeoutError, OSError) as error:
-            raise DialError("tls" if self._context else "connect", type(error).__name__) from None
+            async with asyncio.timeout(limit_s):
+                await loop.create_connection(lambda: tls, sock=sock)
+                error = await shaken
+        except BaseException:
+            tls.abort()
+            raise
+        if isinstance(error, ssl.SSLCertVerificationError):
+            self._last = None
+            raise DialError("certificate", error.verify_message or "certificate refused")
+        if error is not None:
+            self._last = None
+            raise DialError("tls", type(error).__name__)
+        self._last = tls
 
 
 async def _connect_one(address: Address, limit_s: float) -> socket.socket:
@@ -161,7 +155,9 @@ def _discard(task: "asyncio.Task[socket.socket]") -> None:
         task.result().close()
 
 
-def _tls_context(origin: Origin) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=origin.ca_file)
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
     return context

@@ -5,7 +5,7 @@ inside `proxy/` may use `asyncio.timeout`, `current_task` or a task group.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from edgeproxy._core.drive import Signal
@@ -13,26 +13,16 @@ from edgeproxy._core.drive import Signal
 T = TypeVar("T")
 
 
-async def foreign(
-    awaitable: Coroutine[Any, Any, T],
-    loop: asyncio.AbstractEventLoop,
-    give_back: Callable[[T], None] | None = None,
-) -> T:
-    """Wait for somebody else's coroutine; it runs in a task, which is cancelled when the call is thrown out of here.
-
-    `give_back` gets the result that nobody waits for any more: it was ready when the call was thrown out.
-    """
+async def foreign(awaitable: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    """Wait for somebody else's coroutine; it runs in a task, which is cancelled when the call is thrown out of here."""
     signal: Signal[T] = Signal()
     task = loop.create_task(awaitable)
-    is_left = False
 
     def done(task: asyncio.Task[T]) -> None:
         if task.cancelled():
             signal.fail(ConnectionAbortedError("cancelled"))
         elif (error := task.exception()) is not None:
             signal.fail(error)
-        elif is_left and give_back is not None:
-            give_back(task.result())
         else:
             signal.set(task.result())
 
@@ -40,6 +30,5 @@ async def foreign(
     try:
         return await signal
     finally:
-        is_left = True
         task.cancel()
         del task  # it may hold an error, which holds this frame

@@ -67,6 +67,14 @@ class ProviderMeter:
         self._slots.put(self._count + m.CONNECTIONS.first, idle)
         self._slots.put(self._count + m.CONNECTIONS.first + 1, busy)
 
+    def dialled(self, ok: int, failed: int) -> None:
+        """Since the last time."""
+        self._slots.add(self._count + m.DIALS.first, ok)
+        self._slots.add(self._count + m.DIALS.first + 1, failed)
+
+    def renewals_failed(self, count: int) -> None:
+        self._slots.add(self._count + m.FAILED_RENEWALS.first, count)
+
     def possible_duplicate(self) -> None:
         self._slots.add(self._count + m.DUPLICATES.first)
 

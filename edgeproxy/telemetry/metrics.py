@@ -187,6 +187,12 @@ FIRST_BYTE = PROVIDER.histogram(
     "upstream_time_to_first_byte_seconds", "Upstream request sent to first response byte.", TTFT
 )
 CONNECTIONS = PROVIDER.gauge("upstream_connections", "Pooled upstream connections.", state=("idle", "busy"))
+DIALS = PROVIDER.counter(
+    "upstream_dials", "Connections opened to the provider; every other attempt reused one.", outcome=("ok", "failed")
+)
+FAILED_RENEWALS = PROVIDER.counter(
+    "name_renewals_failed", "Lookups of the provider's name that failed while its last addresses were used on."
+)
 DUPLICATES = PROVIDER.counter(
     "possible_duplicates", "Attempts made although the one before, at this provider, may have been executed."
 )

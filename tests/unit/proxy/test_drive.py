@@ -250,27 +250,6 @@ async def test_a_foreign_task_that_somebody_else_cancels_is_an_ordinary_error() 
     assert isinstance(await ended_by(serve), ConnectionError)
 
 
-async def test_what_arrives_for_a_call_that_is_gone_is_given_back() -> None:
-    loop = asyncio.get_running_loop()
-    dropped: list[str] = []
-    drives: list[Drive] = []
-
-    async def dial() -> str:
-        # The client leaves in the very turn in which the result is ready, before the task's callbacks have run.
-        loop.call_soon(drives[0].throw, ConnectionError())
-        return "connection"
-
-    async def serve() -> None:
-        await foreign(dial(), loop, dropped.append)
-
-    drive, ends = driven(serve())
-    drives.append(drive)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert len(ends.seen) == 1
-    assert dropped == ["connection"]
-
-
 @pytest.mark.parametrize("is_set", [True, False])
 def test_a_signal_knows_whether_it_is_set(is_set: bool) -> None:
     signal: Signal[int] = Signal()

@@ -101,6 +101,8 @@ def use_everything(node: Node) -> None:
         provider.first_byte(0.02)
         provider.usage_estimated()
         provider.connections(1, 2)
+        provider.dialled(3, 1)
+        provider.renewals_failed(1)
         provider.possible_duplicate()
         provider.empty_answer()
         provider.broken_stream()
@@ -129,6 +131,8 @@ def test_counters_are_summed_over_workers() -> None:
     assert node.value("edgeproxy_upstream_requests_total", **pair, outcome="ok") == 2
     assert node.value("edgeproxy_requests_total", endpoint="chat", status="2xx", stream="true") == 2
     assert node.value("edgeproxy_upstream_connections", provider="p", state="busy") == 4
+    assert node.value("edgeproxy_upstream_dials_total", provider="p", outcome="ok") == 6
+    assert node.value("edgeproxy_name_renewals_failed_total", provider="p") == 2
 
 
 def test_a_histogram_is_cumulative_and_its_sum_and_count_are_right() -> None:
