@@ -50,12 +50,15 @@ cdef class Door:
     cdef Py_ssize_t size             # bytes of it
     cdef bytes body                  # its first piece
     cdef list pieces                 # all of them, when there is more than one
+    cdef public object arrival       # what the call awaits while its body comes
     cdef bint is_whole
     cdef bint is_overrun             # bytes came that do not belong to this request
     cdef readonly str fault          # why the body will not come: "too_large", "broken", "late"
 
     cdef double limit(self, double now) noexcept
     cdef int limit_to(self, double until) except -1
+    cdef bint is_soon_whole(self) noexcept
+    cdef int become_free(self) except -1
     cdef int reset(self) except -1
     cdef int take_head(self, bytes data) except -1
     cdef int wait(self, bytes data, double now) except -1

@@ -22,6 +22,7 @@ cdef enum:  # phases
     FREE      # between requests, or in a head
     BODY      # a call has begun, its body is still coming
     CALL      # the whole request is here
+    SKIP      # the call is over, the rest of its body is still coming
     AWAY      # aiohttp has the connection
     LEAVING   # the last answer is written: only its delivery is awaited
     CLOSED
@@ -34,6 +35,7 @@ cdef double LINGER_S = 2.0        # for a client that is still sending what nobo
 cdef double DELIVER_S = 120.0     # for a client that takes its last bytes slowly
 cdef Py_ssize_t SMALL = 4096      # bytes of a body that may stay beside its head
 cdef Py_ssize_t MAX_FRAMING = 65536  # bytes of chunk lines and trailers, besides 8 for each byte of the body
+cdef Py_ssize_t MAX_SKIP = 65536    # bytes of a body that nobody wants, read so that the connection can stay
 cdef int MAX_HOSTS = 1024
 cdef dict NAMES_OF = {"Authorization": AUTHORIZATION, "x-api-key": API_KEY, "x-edgeproxy-timeout-ms": TIMEOUT,
                       "Expect": EXPECT, "Host": HOST}
@@ -118,7 +120,7 @@ cdef class Door:
 
     @property
     def keeps_alive(self):
-        return self.wants_alive and self.is_whole and not self.is_overrun
+        return self.wants_alive and not self.is_overrun and (self.is_whole or self.is_soon_whole())
 
     @keeps_alive.setter
     def keeps_alive(self, bint value):
@@ -165,34 +167,41 @@ cdef class Door:
 
     def ended(self):
         """The call is over, its last byte is written."""
-        cdef double now
         if self.phase >= LEAVING:
             return
         if not self.keeps_alive or self.is_paused:
             self.leave()
-            return
-        now = monotonic()
-        self.phase = FREE
-        self.reset()
-        self.began_at = now
-        self.limit_to(now + self.rules.keepalive_s)
+        elif self.is_whole:
+            self.become_free()
+        else:
+            self.phase = SKIP
+            self.body = self.data = None
+            self.pieces = self.arrival = None
 
     def take_back(self):
         """aiohttp has answered the request that it was given, and holds no byte of another."""
-        self.phase = FREE
         self.wants_alive = True
-        self.reset()
-        self.began_at = monotonic()
-        self.limit_to(self.began_at + self.rules.keepalive_s)
+        self.become_free()
 
     def close(self):
         """End the connection once what is written has been delivered."""
         if self.phase < LEAVING:
             self.leave()
 
+    cdef bint is_soon_whole(self) noexcept:
+        """Whether the rest of the body is worth reading only for the connection's sake."""
+        cdef bint is_on_its_way = self.wire > 0 or not self.head.seen >> EXPECT & 1
+        return is_on_its_way and self.fault is None and 0 <= self.length <= self.wire + MAX_SKIP
+
+    cdef int become_free(self) except -1:
+        self.phase = FREE
+        self.reset()
+        self.began_at = monotonic()
+        return self.limit_to(self.began_at + self.rules.keepalive_s)
+
     cdef int reset(self) except -1:
         self.data = self.body = self.partial = None
-        self.pieces = None
+        self.pieces = self.arrival = None
         self.is_whole = self.is_overrun = False
         self.fault = None
         self.wire = self.size = 0
@@ -227,7 +236,7 @@ cdef class Door:
         try:
             if self.phase == FREE:
                 self.take_head(data)
-            elif self.phase == BODY:
+            elif self.phase == BODY or self.phase == SKIP:
                 self.take_more(data)
             elif self.phase == CALL:
                 self.is_overrun = True  # pipelined: it is answered by the connection's end
@@ -271,7 +280,7 @@ cdef class Door:
     cdef double limit(self, double now) noexcept:
         if self.phase == FREE:
             return self.began_at + (self.rules.keepalive_s if self.partial is None else self.rules.header_s)
-        if self.phase == BODY and self.fault is None:
+        if (self.phase == BODY or self.phase == SKIP) and self.fault is None:
             return self.received_at + self.rules.body_s + self.size / 65536.0
         if self.phase == LEAVING:
             return self.leaves_at
@@ -295,7 +304,7 @@ cdef class Door:
             elif self.phase == BODY:
                 self.fault = "late"
                 self.body_changed()
-            elif self.phase == FREE:
+            elif self.phase == FREE or self.phase == SKIP:
                 self.leave()
             elif self.transport.get_write_buffer_size() and now < self.began_at + DELIVER_S:
                 self.leaves_at = now + LINGER_S
@@ -419,7 +428,7 @@ cdef class Door:
         else:
             self.wire = -end
             self.feed(data)
-            if self.fault is not None or (not self.is_whole and 0 <= self.length <= self.wire):
+            if self.fault == "broken" or (not self.is_whole and 0 <= self.length <= self.wire):
                 self.parser = None
                 return self.give(data)  # llhttp found what we did not: aiohttp says it
         self.phase = CALL if self.is_whole else BODY
@@ -432,6 +441,12 @@ cdef class Door:
         if self.fault is not None:
             return 0  # it is read only so that our answer arrives
         self.feed(data)
+        if self.phase == SKIP:
+            if self.fault is not None or self.is_overrun or (self.is_whole and not self.wants_alive):
+                self.leave()
+            elif self.is_whole:
+                self.become_free()
+            return 0
         if self.is_whole:
             self.phase = CALL
         if self.is_whole or self.fault is not None:
@@ -466,6 +481,8 @@ cdef class Door:
         if self.is_whole or self.fault is not None:
             return
         self.size += len(chunk)
+        if self.phase == SKIP:
+            return
         if self.size > self.rules.body_limit:
             self.fault = "too_large"
             self.body = self.pieces = None

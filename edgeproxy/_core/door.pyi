@@ -27,6 +27,7 @@ class DoorRules:
 @disjoint_base
 class Door(asyncio.Protocol):  # by its methods; the class itself derives from nothing
     client: Any
+    arrival: Any
     keeps_alive: bool
     def __new__(cls, server: _Server) -> Self: ...
     @property

@@ -80,7 +80,9 @@ class AiohttpExchange:
         self._check_length(self._request.content_length or 0)
         if not content.is_eof():
             return None
-        return b"" if content.at_eof() else content.read_nowait()
+        body = b"" if content.at_eof() else content.read_nowait()
+        self._check_length(len(body))
+        return body
 
     async def read_body(self) -> bytes:
         """The rest of the body, within size and time. aiohttp's streams want a task."""

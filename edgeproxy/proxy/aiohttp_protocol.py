@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from edgeproxy._core.wheel import Timer
@@ -79,17 +80,21 @@ class DoorProtocol(RequestHandler):
             client.gone()
 
     def data_received(self, data: bytes) -> None:
+        body = self._payload
         super().data_received(data)
         if self._messages:
-            self._payload = self._messages[-1][1]
+            message, self._payload = self._messages[-1]
+            if body is not None and not body.is_eof() and not isinstance(message, RawRequestMessage):
+                # The parser gave up in the middle of a body: aiohttp says so to the next request only.
+                body.set_exception(web.RequestPayloadError("framing"))
         if self._messages or self._current_request is not None:
             self._head_at = 0.0
-        elif not self._head_at:
+        elif not self._head_at and self._payload is None:  # else it is the rest of a body that nobody reads
             self._head_at = time.monotonic()
 
     def end_request(self) -> None:
         """The handler of a request is done: no body is read any more."""
-        if not self._messages:
+        if not self._messages and self._payload is not None and self._payload.is_eof():
             self._payload = None
 
     def _check_head(self, now: float) -> float | None:
@@ -158,7 +163,7 @@ class DoorProtocol(RequestHandler):
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:
         error = kwargs.get("exc_info")
-        if isinstance(error, BaseException) and not isinstance(error, HttpProcessingError):
+        if isinstance(error, BaseException) and not isinstance(error, HttpProcessingError | web.RequestPayloadError):
             log.error("request failed in its handler", exc_info=error)
 
 

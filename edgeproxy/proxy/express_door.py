@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 class ExpressDoor(Door):
     """One client connection."""
 
-    __slots__ = ("_address", "_arrival", "_guest")
+    __slots__ = ("_address", "_guest")
     server: "ExpressServer"
+    arrival: Signal[bytes] | None
 
     def __init__(self, server: "ExpressServer") -> None:
         self._address: str | None = None
-        self._arrival: Signal[bytes] | None = None  # the call waits for its body
         self._guest: Guest | None = None  # aiohttp's side of this connection, once there was need for one
 
     # --- the connection ----------------------------------------------------------------------------------------
@@ -84,20 +84,17 @@ class ExpressDoor(Door):
     def begin(self) -> None:
         start(self, self.server.plane, self.ended)
 
-    def ended(self) -> None:
-        self._arrival = None
-        super().ended()
-
     def read_body(self) -> Awaitable[bytes]:
         """The body, within size and time; whoever waits for our word to send it gets that word now."""
-        self._arrival = Signal()
+        arrival: Signal[bytes] = Signal()
+        self.arrival = arrival
         if self.fault is None and self.header("Expect") is not None and not self.has_body_begun:
             self.write(CONTINUE)
         self.body_changed()
-        return self._arrival
+        return arrival
 
     def body_changed(self) -> None:
-        arrival = self._arrival
+        arrival = self.arrival
         if arrival is None:
             return
         if self.fault is not None:

@@ -10,13 +10,15 @@ from edgeproxy.domain import errors
 
 # RFC 3986 section 3.2.2 and RFC 9110 section 7.2: a name or address, and a port. No userinfo, no path.
 _HOST = re.compile(r"(?:[A-Za-z0-9._\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?")
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"))
 MAX_HEADERS = 128
+MAX_HEAD = 64 * 1024  # bytes of all headers
 
 
 def refusal(request: web.BaseRequest) -> errors.CallError | None:
     """Why this request is not served at all; None if it may go on."""
     headers = request.headers
-    if request.version not in ((1, 0), (1, 1)):
+    if request.version not in ((1, 0), (1, 1)) or request.method not in METHODS:  # llhttp speaks RTSP and ICE too
         return errors.InvalidRequest("Speak HTTP/1.1 or HTTP/1.0.")
     coding = headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and (coding.strip().lower() != "chunked" or request.version == (1, 0)):
@@ -32,6 +34,8 @@ def refusal(request: web.BaseRequest) -> errors.CallError | None:
         return errors.InvalidRequest("Send one Authorization header.")
     if len(headers) > MAX_HEADERS:
         return errors.HeadersTooLarge(f"More than {MAX_HEADERS} headers.")
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD:
+        return head_is_too_large()
     return _host_refusal(headers.getall(hdrs.HOST, []), request.version == (1, 0))
 
 

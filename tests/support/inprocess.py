@@ -247,10 +247,17 @@ GOOD_ANSWER = json_reply(
 )
 
 
+Reply = bytes | Callable[[bytes], bytes]  # itself, or what makes it from the request
+
+
+def good_reply(request: bytes) -> bytes:
+    return GOOD_STREAM if b'"stream":true' in request else GOOD_ANSWER
+
+
 class TinyUpstream:
     """Answers each request with the next of `replies` (the last one again and again); reads by Content-Length."""
 
-    def __init__(self, *replies: bytes) -> None:
+    def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies)
         self.requests: list[bytes] = []
         self.connections = 0
@@ -287,6 +294,8 @@ class TinyUpstream:
                 size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
                 self.requests.append(head + await reader.readexactly(size))
                 reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+                if callable(reply):
+                    reply = reply(self.requests[-1])
                 if not reply:
                     break
                 writer.write(reply)
