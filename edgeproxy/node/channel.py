@@ -84,7 +84,7 @@ class Drain(msgspec.Struct, tag="drain", frozen=True):
 class Told(msgspec.Struct, tag="told", frozen=True):
     """From the worker: what happened, how many calls it has, and since which snapshot they may run."""
 
-    event: str  # ready, failed, loaded, refused, beat
+    event: str  # ready, failed, loaded, refused, retired, beat
     calls: int = 0
     detail: str = ""
     generation: int = 0

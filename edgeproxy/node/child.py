@@ -4,6 +4,7 @@ It is started without knowing what it will serve, so that one can be kept ready;
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -41,6 +42,7 @@ class Child:
         self.silent = 0  # of the supervisor's looks since its last beat
         self.ready_at = 0.0
         self.is_retired = False  # it ends with the connections that it has
+        self._accepts_no_more = asyncio.Event()
         self.cpu_s = 0.0  # known when it has ended
         self._listener = asyncio.ensure_future(self._listen())
         self._pidfd = os.pidfd_open(self.pid)
@@ -100,6 +102,11 @@ class Child:
             return False
         return True
 
+    async def wait_retired(self, limit_s: float) -> None:
+        """Until it accepts no more connections, or has ended."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._accepts_no_more.wait(), limit_s)
+
     def kill(self) -> None:
         if self.is_up:
             self._process.kill()
@@ -116,6 +123,7 @@ class Child:
     def _over(self) -> None:
         self._channel.close()
         self.ended.set()
+        self._accepts_no_more.set()
         if self._loading is not None and not self._loading.done():
             self._loading.set_result(None)
         if self.on_end is not None:
@@ -139,6 +147,8 @@ class Child:
             self.ready.set()
         elif told.event == "failed":
             self.trouble = told.detail
+        elif told.event == "retired":
+            self._accepts_no_more.set()
         elif told.event == "beat":
             self.calls, self.oldest = told.calls, told.generation
         elif told.generation == self._loading_generation and self._loading is not None and not self._loading.done():

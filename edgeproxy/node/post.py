@@ -159,6 +159,7 @@ class Post:
             before.is_retired = True
             before.send(Retire(drain_s))
             asyncio.get_running_loop().call_later(drain_s + SLACK_S, before.kill)
+            await before.wait_retired(SLACK_S)
         return None
 
     def dismiss(self) -> None:

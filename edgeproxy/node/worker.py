@@ -200,6 +200,7 @@ class Worker:
         """The successor has the socket. What is connected here is served, and asked to connect anew."""
         self.plane.is_leaving = True
         self._acceptor.close()
+        self._channel.send(Told("retired"))
         until = time.monotonic() + timeout_s
         while (self._door.counted.open or self._acceptor.is_busy) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)

@@ -48,7 +48,7 @@ async def worker_of(edge: Edge, client: Client) -> int:
         inode = server_inode(client)
         return next((pid for pid in edge.workers() if inode != "0" and holds(pid, inode)), None)
 
-    return await until(look)
+    return await until(look, 30.0)
 
 
 async def connect_to(edge: Edge, pid: int) -> Client:
@@ -80,11 +80,11 @@ async def successor(edge: Edge, before: list[int]) -> int:
         new = [pid for pid in now if pid not in before]
         return new[0] if len(now) >= len(before) and new else None
 
-    return await until(look, 20.0)
+    return await until(look, 30.0)
 
 
 async def is_ready(edge: Edge) -> None:
     """Every slot serves."""
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(30.0):
         while (await edge.get("/readyz", ops=True)).json["status"] not in ("ready", "shutting_down"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
