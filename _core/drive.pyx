@@ -55,7 +55,9 @@ cdef class Signal:
         if error is not None:
             self.error = None  # it holds the frames that it passes, and they hold the signal
             raise error
-        raise StopIteration(self.value)
+        if self.value is not None:
+            raise StopIteration(self.value)
+        raise StopIteration  # without a value it costs no exception
 
 
 @cython.final

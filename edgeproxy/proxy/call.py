@@ -15,8 +15,9 @@ from edgeproxy._core.drive import Drive, Signal
 from edgeproxy._core.relay import Relay
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
-from edgeproxy.dialects.openai_chat import chunk_identity, read_usage
-from edgeproxy.domain.money import Charge, charge
+from edgeproxy._core.usage import read_usage
+from edgeproxy.dialects.openai_chat import chunk_identity
+from edgeproxy.domain.money import Charge
 from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.domain.usage import Usage
@@ -198,12 +199,15 @@ class Call(msgspec.Struct, eq=False, weakref=True):
         """Price what was delivered: by the provider's `usage` object, or by our own count where that says nothing."""
         route = self.route
         assert route is not None
-        usage = read_usage(raw)
-        if usage is None:
+        counts = read_usage(raw)
+        if counts is None:
             usage = self._estimate()
+            counts = (usage.prompt, usage.completion, 0, 0, 0)
             route.provider_meter.usage_estimated()
-        price = route.endpoint.price
-        self.served = served = Served(usage, charge(usage, price, self.plane.snapshot.fee_ppm), price.is_known)
+        else:
+            usage = Usage(*counts)
+        tariff = route.tariff
+        self.served = served = Served(usage, Charge(*tariff.charge(*counts)), tariff.is_known)
         return served
 
     def _estimate(self) -> Usage:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from edgeproxy._core.drive import Drive
 from edgeproxy._core.relay import Relay
+from edgeproxy._core.tariff import ceiling
 from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest
-from edgeproxy.domain.money import ceiling
 from edgeproxy.proxy.answer import write_error
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.call import Call, ClientGone
@@ -79,8 +79,7 @@ def hold(call: Call, plan: Plan) -> None:
     assert key is not None
     request = asked.request
     tokens = (request.output_limit or asked.expected_output) * (request.n or 1)
-    amount = ceiling(asked.prompt_tokens, tokens, plan.routes.dearest, plane.snapshot.fee_ppm)
-    plane.credit.hold(key, call.generation, amount + 1)
+    plane.credit.hold(key, call.generation, ceiling(plan.routes.dearest, asked.prompt_tokens, tokens) + 1)
     call.is_held = True
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from edgeproxy._core.candidates import Candidates
+from edgeproxy._core.tariff import Tariff
 from edgeproxy.domain.money import Price, dearest
 from edgeproxy.domain.nearest import Nearest
 from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot
@@ -29,6 +30,7 @@ class Route:
     model_json: bytes  # the provider's name of the model, quoted
     provider_text: bytes
     provider_header: bytes  # its name, fit for a header of ours
+    tariff: Tariff
     meter: PairMeter
     provider_meter: ProviderMeter
 
@@ -53,7 +55,7 @@ class ModelRoutes:
     everybody: int  # mask of all positions
     smallest_output: int  # no request for fewer tokens needs a look at the endpoints' limits
     smallest_context: int
-    dearest: tuple[Price, ...]  # what a hold must cover
+    dearest: tuple[Tariff, ...]  # what a hold must cover
 
 
 class RouteBook:
@@ -63,7 +65,7 @@ class RouteBook:
         self.source = snapshot
         self.fee_ppm = snapshot.fee_ppm
         providers = {provider.slug: provider for provider in snapshot.providers}
-        self.models = {model.id: _model_routes(model, providers, meters) for model in snapshot.models}
+        self.models = {model.id: _model_routes(model, providers, meters, snapshot.fee_ppm) for model in snapshot.models}
         self.aliases = dict(snapshot.aliases)
         self._nearest = Nearest(self.models)
 
@@ -95,9 +97,9 @@ def check_heads(snapshot: Snapshot) -> None:
                 request_head(providers[endpoint.provider], lane, "application/json")
 
 
-def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters) -> ModelRoutes:
+def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters, fee_ppm: int) -> ModelRoutes:
     routes = [
-        _route(model, endpoint, lane, providers[endpoint.provider], meters)
+        _route(model, endpoint, lane, providers[endpoint.provider], meters, fee_ppm)
         for endpoint in model.endpoints
         for lane in endpoint.lanes
     ][:MAX_LANES]
@@ -109,7 +111,7 @@ def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters) 
         everybody=(1 << len(routes)) - 1,
         smallest_output=_smallest(routes, lambda endpoint: endpoint.max_completion_tokens),
         smallest_context=_smallest(routes, lambda endpoint: endpoint.context_length),
-        dearest=dearest(route.price for route in routes),
+        dearest=tuple(_tariff(price, fee_ppm) for price in dearest(route.price for route in routes)),
     )
 
 
@@ -133,7 +135,13 @@ def _smallest(routes: Iterable[Route], limit: Callable[[Endpoint], int | None]) 
     return min((limit(route.endpoint) or 2**31 for route in routes), default=2**31)
 
 
-def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, meters: Meters) -> Route:
+def _tariff(price: Price, fee_ppm: int) -> Tariff:
+    return Tariff(
+        price.prompt, price.completion, price.request, price.cache_read, price.cache_write, price.reasoning, fee_ppm
+    )
+
+
+def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, meters: Meters, fee_ppm: int) -> Route:
     return Route(
         provider=provider,
         endpoint=endpoint,
@@ -144,6 +152,7 @@ def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, met
         model_json=orjson.dumps(endpoint.model),
         provider_text=_inside_json(provider.name),
         provider_header=clean(provider.name).encode("latin-1", "replace"),
+        tariff=_tariff(endpoint.price, fee_ppm),
         meter=meters.pair(model.id, provider.slug),
         provider_meter=meters.provider(provider.slug),
     )

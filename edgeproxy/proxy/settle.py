@@ -1,6 +1,7 @@
 """Charge: usage times price, journalled before the client sees the end; then the end itself."""
 
-from edgeproxy.dialects.openai_chat import closing_choice, usage_event, usage_json
+from edgeproxy._core.usage import write_usage
+from edgeproxy.dialects.openai_chat import closing_choice, usage_event
 from edgeproxy.proxy.call import Call, Served
 from edgeproxy.proxy.heads import answer_head
 from edgeproxy.telemetry.metrics import Outcome
@@ -36,7 +37,7 @@ def _quoted(text: bytes | None) -> bytes:
 
 
 def _usage_bytes(served: Served, raw: bytes | None) -> bytes:
-    return usage_json(served.usage, served.charge if served.is_price_known else None, raw)
+    return write_usage(served.usage, served.charge if served.is_price_known else None, raw)
 
 
 def _count_empty(call: Call) -> None:

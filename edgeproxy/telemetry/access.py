@@ -6,13 +6,12 @@ direction characters are escaped, so that a line is one line.
 
 import os
 import select
-import time
 from collections import deque
-from functools import lru_cache
 from typing import final
 
-import msgspec
+import orjson
 
+from edgeproxy._core.line import json_line
 from edgeproxy.domain.money import NANO_PER_DOLLAR
 from edgeproxy.domain.record import CallRecord
 
@@ -32,65 +31,8 @@ def clean(text: str) -> str:
     return text if len(raw) <= MOST_BYTES else raw[: MOST_BYTES - 3].decode(errors="ignore") + "…"
 
 
-_clean = lru_cache(maxsize=1024)(clean)  # names come from the configuration, or have been cut to `MOST_BYTES`
-
-
-def _name(text: str) -> str:
-    return _clean(text) if len(text) <= MOST_BYTES else clean(text)
-
-
-class _Line(msgspec.Struct, gc=False):
-    time: str
-    generation_id: str
-    org: str
-    key: str
-    endpoint: str
-    model: str
-    provider: str
-    attempts: int
-    status: int
-    stream: bool
-    finish_reason: str | None
-    tokens_in: int
-    tokens_out: int
-    tokens_cached: int
-    tokens_reasoning: int
-    cost_usd: float | None
-    ttft_ms: float | None
-    duration_ms: float
-    overhead_ms: float
-    error_type: str | None
-
-
-_encoder = msgspec.json.Encoder()
-
-
-def json_line(record: CallRecord) -> bytes:
-    """One line of JSON with its line feed."""
-    usage = record.usage
-    line = _Line(
-        _time(record.ended_at),
-        record.generation_id,
-        _name(record.org),
-        _name(record.key),
-        record.endpoint,
-        _name(record.model),
-        _name(record.provider),
-        record.attempts,
-        record.status,
-        record.is_stream,
-        None if record.finish_reason is None else _name(record.finish_reason),
-        usage.prompt,
-        usage.completion,
-        usage.cached,
-        usage.reasoning,
-        record.charge.total / NANO_PER_DOLLAR if record.is_price_known else None,
-        None if record.ttft_ms is None else int(record.ttft_ms * 1000 + 0.5) / 1000,  # to microseconds
-        int(record.duration_ms * 1000 + 0.5) / 1000,
-        int(record.overhead_ms * 1000 + 0.5) / 1000,
-        None if record.error_type is None else _name(record.error_type),
-    )
-    return _encoder.encode_lines((line,))
+def _quoted(text: str) -> bytes:
+    return orjson.dumps(clean(text))
 
 
 def terminal_line(record: CallRecord, is_coloured: bool) -> bytes:
@@ -134,17 +76,6 @@ def _money(nano: int) -> str:
     return f"${nano / NANO_PER_DOLLAR:.{digits}f}"
 
 
-def _time(at: float) -> str:
-    second = int(at)
-    return f"{_date(second)}.{int((at - second) * 1000):03d}Z"
-
-
-@lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    """Asked for by many calls of the same second."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-
-
 @final
 class AccessLog:
     """Lines for a file descriptor, written in batches and only as fast as it takes them.
@@ -171,7 +102,7 @@ class AccessLog:
 
     def write(self, record: CallRecord) -> None:
         """Keep the line for the next `flush`. On a terminal it appears at once."""
-        line = terminal_line(record, self._is_coloured) if self._is_terminal else json_line(record)
+        line = terminal_line(record, self._is_coloured) if self._is_terminal else json_line(record, _quoted)
         if self._pending_bytes + len(line) > _MOST_PENDING:
             self.dropped += 1
             return

@@ -1,9 +1,7 @@
-"""The OpenAI chat dialect: what is read of requests and usage, and the pieces that answers are made of."""
+"""The OpenAI chat dialect: what is read of requests, and the pieces that answers are made of."""
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edgeproxy.dialects.openai_chat import (
     chunk_identity,
@@ -11,13 +9,10 @@ from edgeproxy.dialects.openai_chat import (
     error_body,
     error_event,
     read_request,
-    read_usage,
     usage_event,
-    usage_json,
 )
 from edgeproxy.domain.errors import InvalidRequest, ProviderTimeout, RateLimited
 from edgeproxy.domain.money import Charge
-from edgeproxy.domain.usage import Usage
 
 CHARGE = Charge(4_800, 7_200, 12_000, 12_600)
 HEAD = chunk_identity(b"gen-1", 1_763_764_001, b"author/slug", b"Acme")
@@ -75,110 +70,6 @@ def test_null_is_as_good_as_absent() -> None:
 
 def test_the_newer_name_of_the_output_limit_wins() -> None:
     assert read_request(b'{"max_tokens":5,"max_completion_tokens":7}').output_limit == 7
-
-
-# --- usage ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("raw", "usage"),
-    [
-        (b'{"prompt_tokens":10,"completion_tokens":5}', Usage(10, 5)),
-        (b'{"prompt_tokens":10}', Usage(10, 0)),
-        (
-            b'{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":3},'
-            b'"completion_tokens_details":{"reasoning_tokens":2}}',
-            Usage(10, 5, 4, 3, 2),
-        ),
-        (b'{"prompt_tokens":10,"completion_tokens":5,"prompt_cache_hit_tokens":6}', Usage(10, 5, 6)),
-        (
-            b'{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,'
-            b'"completion_tokens_details":{"reasoning_tokens":null}}',
-            Usage(10, 5),
-        ),
-    ],
-)
-def test_the_provider_s_counts_are_read(raw: bytes, usage: Usage) -> None:
-    assert read_usage(raw) == usage
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        None,
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b'{"prompt_tokens":-1}',
-        b'{"prompt_tokens":1.5}',
-        b'{"prompt_tokens":"7"}',
-        b'{"prompt_tokens":9223372036854775808}',
-        b'{"prompt_tokens":1e400}',
-        b'{"prompt_tokens":NaN}',
-        b'{"prompt_tokens":1,"completion_tokens":-5}',
-        b'{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":2}}',
-        b'{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":3}}',
-        b'{"prompt_tokens":1,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":2}}',
-        b'{"prompt_tokens":1,"x":%b1%b}' % (b"[" * 5_000, b"]" * 5_000),
-    ],
-)
-def test_counts_that_make_no_sense_are_none(raw: bytes | None) -> None:
-    assert read_usage(raw) is None
-
-
-def test_the_client_s_usage_object_has_what_its_sdks_require() -> None:
-    shown = orjson.loads(usage_json(Usage(12, 4, 2, 1, 3), CHARGE, b'{"prompt_tokens":12,"completion_tokens":4}'))
-    assert shown == {
-        "prompt_tokens": 12,
-        "completion_tokens": 4,
-        "total_tokens": 16,
-        "cost": 0.0000126,
-        "is_byok": False,
-        "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
-        "completion_tokens_details": {"reasoning_tokens": 3},
-        "cost_details": {
-            "upstream_inference_cost": None,
-            "upstream_inference_prompt_cost": 0.0000048,
-            "upstream_inference_completions_cost": 0.0000072,
-            "platform_fee": 0.0000006,
-        },
-    }
-
-
-def test_the_provider_s_other_details_stay_and_its_own_cost_does_not() -> None:
-    raw = (
-        b'{"prompt_tokens":1,"cost":99,"is_byok":true,'
-        b'"prompt_tokens_details":{"audio_tokens":7,"image_tokens":null},"x":1}'
-    )
-    shown = orjson.loads(usage_json(Usage(1, 0), CHARGE, raw))
-    assert (shown["cost"], shown["is_byok"], shown["x"]) == (0.0000126, False, 1)
-    assert shown["prompt_tokens_details"] == {"audio_tokens": 7, "cached_tokens": 0, "cache_write_tokens": 0}
-
-
-def test_an_unknown_price_is_null_and_not_zero() -> None:
-    shown = orjson.loads(usage_json(Usage(1, 1), None, None))
-    assert (shown["cost"], shown["cost_details"]) == (None, None)
-
-
-def test_an_estimate_says_so_and_keeps_nothing_of_what_was_wrong() -> None:
-    shown = orjson.loads(usage_json(Usage(1, 1, is_estimated=True), CHARGE, b'{"prompt_tokens":-1,"x":1}'))
-    assert shown["is_estimated"] is True
-    assert "x" not in shown
-
-
-numbers = st.sampled_from(["0", "7", "-3", "1e400", "1e5", "2.5", "9223372036854775808", "99999999999999999999999"])
-deep = "[" * 900 + "]" * 900
-values = ["null", "true", '"x"', '"\\ud800"', '"\\u0000"', "[]", "{}", '{"cached_tokens":1}', deep]
-odd = numbers | st.sampled_from(values)
-names = st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "cost", "x"])
-
-
-@given(st.dictionaries(names, odd))
-def test_no_usage_object_of_a_provider_breaks_a_call(members: dict[str, str]) -> None:
-    raw = ("{" + ",".join(f'"{name}":{value}' for name, value in members.items()) + "}").encode()
-    usage = read_usage(raw) or Usage(1, 1, is_estimated=True)
-    assert orjson.loads(usage_json(usage, CHARGE, raw))["prompt_tokens"] == usage.prompt
 
 
 # --- pieces of answers ---------------------------------------------------------------------------------------------

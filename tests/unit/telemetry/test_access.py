@@ -6,10 +6,11 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
+from edgeproxy._core.line import json_line
 from edgeproxy.domain.money import Charge
 from edgeproxy.domain.record import CallRecord
 from edgeproxy.domain.usage import Usage
-from edgeproxy.telemetry.access import MOST_BYTES, AccessLog, clean, json_line, terminal_line
+from edgeproxy.telemetry.access import MOST_BYTES, AccessLog, _quoted, clean, terminal_line
 
 CALL = CallRecord(
     generation_id="gen-1763769600-abcdefghijklmnopqrst",
@@ -44,7 +45,7 @@ def test_the_terminal_line_of_a_failure() -> None:
 def test_an_unknown_price_is_not_zero() -> None:
     call = replace(CALL, is_price_known=False)
     assert b"price unknown" in terminal_line(call, is_coloured=False)
-    assert orjson.loads(json_line(call))["cost_usd"] is None
+    assert orjson.loads(json_line(call, _quoted))["cost_usd"] is None
 
 
 def test_colour_only_when_asked_for() -> None:
@@ -53,7 +54,7 @@ def test_colour_only_when_asked_for() -> None:
 
 
 def test_the_json_line() -> None:
-    assert orjson.loads(json_line(CALL)) == {
+    assert orjson.loads(json_line(CALL, _quoted)) == {
         "time": "2025-11-22T00:00:00.250Z",
         "generation_id": "gen-1763769600-abcdefghijklmnopqrst",
         "org": "default",
@@ -82,7 +83,7 @@ def test_the_json_line() -> None:
 )
 def test_no_name_makes_a_second_line_or_moves_the_cursor(evil: str) -> None:
     call = replace(CALL, model=evil, finish_reason=evil, error_type=evil)
-    for line in (terminal_line(call, is_coloured=False), json_line(call)):
+    for line in (terminal_line(call, is_coloured=False), json_line(call, _quoted)):
         text = line.decode()
         assert text.endswith("\n")
         assert text[:-1].isprintable()
@@ -101,7 +102,7 @@ def test_lines_wait_for_the_flush() -> None:
     with pytest.raises(BlockingIOError):
         os.read(reader, 1)
     log.flush()
-    assert os.read(reader, 1 << 16) == json_line(CALL)
+    assert os.read(reader, 1 << 16) == json_line(CALL, _quoted)
     os.close(reader)
     os.close(writer)
 
@@ -129,7 +130,7 @@ def test_a_stuck_reader_does_not_block_and_what_is_written_is_whole() -> None:
     while piece := os.read(reader, 1 << 20):
         seen += piece
     os.close(reader)
-    assert seen == json_line(CALL) * (20_000 - log.dropped)
+    assert seen == json_line(CALL, _quoted) * (20_000 - log.dropped)
 
 
 def test_a_reader_that_is_gone_costs_lines_only() -> None:

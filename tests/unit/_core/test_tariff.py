@@ -5,12 +5,32 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import money as reference
+from reference.money import PICO_PER_NANO, PPM
 
-from edgeproxy.domain.money import PICO_PER_NANO, PPM, Charge, Price, ceiling, charge, dearest
+from edgeproxy._core import tariff
+from edgeproxy._core.tariff import Tariff
+from edgeproxy.domain.money import Charge, Price, dearest
 from edgeproxy.domain.usage import Usage
 
 FEE = 50_000
 DOLLAR_A_MILLION = 1_000_000  # pico-dollars a token
+MOST = 2**63 - 1  # nano-dollars
+
+
+def tariff_of(price: Price, fee_ppm: int) -> Tariff:
+    return Tariff(
+        price.prompt, price.completion, price.request, price.cache_read, price.cache_write, price.reasoning, fee_ppm
+    )
+
+
+def charge(usage: Usage, price: Price, fee_ppm: int) -> Charge:
+    tokens = (usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
+    return Charge(*tariff_of(price, fee_ppm).charge(*tokens))
+
+
+def ceiling(prompt: int, completion: int, prices: tuple[Price, ...], fee_ppm: int) -> int:
+    return tariff.ceiling(tuple(tariff_of(price, fee_ppm) for price in prices), prompt, completion)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +184,35 @@ def test_what_is_left_of_several_prices_has_the_ceiling_of_all(many: list[Price]
 
 def test_a_price_that_another_beats_in_every_respect_is_not_looked_at() -> None:
     assert dearest([Price(1, 1), Price(2, 1), Price(1, 2), Price(2, 1, cache_read=9)]) == (Price(1, 2), Price(9, 1))
+
+
+# --- against the plain-Python rule ---------------------------------------------------------------------------------
+
+tokens = st.integers(0, 2**40)
+wild_prices = st.builds(
+    Price,
+    prompt=st.none() | st.integers(0, 10**15),
+    completion=st.none() | st.integers(0, 10**15),
+    request=st.integers(0, 10**15),
+    cache_read=st.none() | st.integers(0, 10**15),
+    cache_write=st.none() | st.integers(0, 10**15),
+    reasoning=st.none() | st.integers(0, 10**15),
+)
+
+
+@given(st.builds(Usage, tokens, tokens, tokens, tokens, tokens), wild_prices, st.integers(0, PPM))
+def test_the_charge_is_the_rule_s_and_no_larger_than_an_amount_can_be(usage: Usage, price: Price, fee_ppm: int) -> None:
+    seen, rule = charge(usage, price, fee_ppm), reference.charge(usage, price, fee_ppm)
+    parts = (rule.upstream_prompt, rule.upstream_completion, rule.upstream, rule.total)
+    assert seen == Charge(*(min(part, MOST) for part in parts))
+
+
+@given(tokens, tokens, st.lists(wild_prices, max_size=4), st.integers(0, PPM))
+def test_the_ceiling_is_the_rule_s(prompt: int, completion: int, many: list[Price], fee_ppm: int) -> None:
+    left = dearest(many)
+    assert ceiling(prompt, completion, left, fee_ppm) == min(reference.ceiling(prompt, completion, left, fee_ppm), MOST)
+
+
+def test_a_negative_price_is_no_price() -> None:
+    with pytest.raises(ValueError, match="zero or more"):
+        Tariff(-1, 0, 0, None, None, None, 0)

@@ -1,0 +1,55 @@
+# Numbers as text, straight into a buffer.
+from libc.stdint cimport int64_t, uint64_t
+
+from edgeproxy._core.buffer cimport Buffer, reserve
+
+cdef enum:
+    NUMBER_ROOM = 21  # a sign and twenty digits
+
+
+cdef inline int put_number(Buffer *out, int64_t value) except -1:
+    cdef char digits[NUMBER_ROOM]
+    cdef char *p = digits + NUMBER_ROOM
+    cdef uint64_t rest = <uint64_t>value if value >= 0 else <uint64_t>0 - <uint64_t>value
+    cdef Py_ssize_t size, i
+    while True:
+        p -= 1
+        p[0] = c'0' + <char>(rest % 10)
+        rest //= 10
+        if rest == 0:
+            break
+    if value < 0:
+        p -= 1
+        p[0] = c'-'
+    size = digits + NUMBER_ROOM - p
+    reserve(out, size)
+    for i in range(size):
+        out.data[out.size + i] = p[i]
+    out.size += size
+    return 0
+
+
+cdef inline int put_fraction(Buffer *out, int64_t value, int places) except -1:
+    """`value` of the last of `places` decimals, without zeros at its end: (12500, 3) is 12.5. Zero or more."""
+    cdef int64_t unit = 1
+    cdef int place
+    for place in range(places):
+        unit *= 10
+    put_number(out, value // unit)
+    value %= unit
+    if value == 0:
+        return 0
+    reserve(out, places + 1)
+    out.data[out.size] = c'.'
+    out.size += 1
+    while value:
+        unit //= 10
+        out.data[out.size] = c'0' + <char>(value // unit)
+        out.size += 1
+        value %= unit
+    return 0
+
+
+cdef inline int put_nano(Buffer *out, int64_t nano) except -1:
+    """Nano-dollars as dollars."""
+    return put_fraction(out, nano, 9)

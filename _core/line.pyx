@@ -1,0 +1,110 @@
+"""One line of the access log, as JSON. What may hold anything is handed to `clean` before it is written."""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport int64_t
+from libc.string cimport memset, strlen
+from libc.time cimport gmtime_r, time_t, tm
+
+from edgeproxy._core.buffer cimport Buffer, append, dispose
+from edgeproxy._core.decimal cimport put_fraction, put_nano, put_number
+
+cdef enum:
+    PLAIN_ROOM = 256  # bytes of a text that is written as it is
+
+cdef extern from "<stdio.h>":
+    int snprintf(char *text, size_t size, const char *format, ...)
+
+
+cdef inline int literal(Buffer *out, const char *text) except -1:
+    return append(out, text, strlen(text))
+
+
+cdef inline bint is_plain(const char *text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    if size > PLAIN_ROOM:
+        return False
+    for i in range(size):
+        if not 0x20 <= <unsigned char>text[i] < 0x7F or text[i] == c'"' or text[i] == c'\\':
+            return False
+    return True
+
+
+cdef int put_text(Buffer *out, const char *name, text, quoted) except -1:
+    """`name` is the text in front of the value. `quoted(text)` makes JSON of one that is not plain."""
+    cdef Py_ssize_t size = 0
+    cdef const char *data
+    cdef bytes made
+    literal(out, name)
+    if text is None:
+        return literal(out, b"null")
+    if (<str>text).isascii():
+        data = PyUnicode_AsUTF8AndSize(text, &size)
+        if is_plain(data, size):
+            append(out, b'"', 1)
+            append(out, data, size)
+            return append(out, b'"', 1)
+    made = quoted(text)
+    return append(out, <char *>made, len(made))
+
+
+cdef int put_count(Buffer *out, const char *name, value) except -1:
+    literal(out, name)
+    return put_number(out, value)
+
+
+cdef int put_ms(Buffer *out, const char *name, value) except -1:
+    """Milliseconds, to the microsecond."""
+    literal(out, name)
+    if value is None:
+        return literal(out, b"null")
+    cdef double ms = value
+    return put_fraction(out, <int64_t>(ms * 1000.0 + 0.5), 3) if 0.0 <= ms < 1e15 else literal(out, b"0")
+
+
+cdef int put_time(Buffer *out, double at) except -1:
+    """Unix seconds as ISO 8601 in UTC, to the millisecond."""
+    cdef time_t second = <time_t>at
+    cdef tm parts
+    cdef char text[64]
+    gmtime_r(&second, &parts)
+    cdef int size = snprintf(
+        text, sizeof(text), b'{"time":"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"', parts.tm_year + 1900, parts.tm_mon + 1,
+        parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, <int>((at - <double>second) * 1000.0)
+    )
+    return append(out, text, size)
+
+
+def json_line(record, quoted):
+    """The line of a CallRecord, with its line feed."""
+    cdef Buffer out
+    usage = record.usage
+    memset(&out, 0, sizeof(Buffer))
+    try:
+        put_time(&out, record.ended_at)
+        put_text(&out, b',"generation_id":', record.generation_id, quoted)
+        put_text(&out, b',"org":', record.org, quoted)
+        put_text(&out, b',"key":', record.key, quoted)
+        put_text(&out, b',"endpoint":', record.endpoint, quoted)
+        put_text(&out, b',"model":', record.model, quoted)
+        put_text(&out, b',"provider":', record.provider, quoted)
+        put_count(&out, b',"attempts":', record.attempts)
+        put_count(&out, b',"status":', record.status)
+        literal(&out, b',"stream":true' if record.is_stream else b',"stream":false')
+        put_text(&out, b',"finish_reason":', record.finish_reason, quoted)
+        put_count(&out, b',"tokens_in":', usage.prompt)
+        put_count(&out, b',"tokens_out":', usage.completion)
+        put_count(&out, b',"tokens_cached":', usage.cached)
+        put_count(&out, b',"tokens_reasoning":', usage.reasoning)
+        literal(&out, b',"cost_usd":')
+        if record.is_price_known:
+            put_nano(&out, record.charge.total)
+        else:
+            literal(&out, b"null")
+        put_ms(&out, b',"ttft_ms":', record.ttft_ms)
+        put_ms(&out, b',"duration_ms":', record.duration_ms)
+        put_ms(&out, b',"overhead_ms":', record.overhead_ms)
+        put_text(&out, b',"error_type":', record.error_type, quoted)
+        literal(&out, b"}\n")
+        return PyBytes_FromStringAndSize(out.data, out.size)
+    finally:
+        dispose(&out)
