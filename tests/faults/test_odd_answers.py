@@ -30,6 +30,7 @@ from support.scripted import Fin, ReadHead, ReadOn, ReadRequest, Script, Send, S
 from support.stage import Lot
 
 DOORS = BOTH
+LOTS = 64
 MIB = 1 << 20
 ANSWER = json.dumps(completion()).encode()
 SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
