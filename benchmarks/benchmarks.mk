@@ -1,10 +1,10 @@
 # The measuring verbs. Timings need a quiet machine; each tool says so and refuses otherwise (--force to try it).
-# BENCH_ARGS goes to the tool: make bench-versus BENCH_ARGS='--more --record'
+# BENCH_ARGS goes to the tool: make bench-versus BENCH_ARGS='--record'
 
 BENCH_ARGS ?=
 BENCH_VENV := .venv-bench
 
-.PHONY: bench-tools bench-budget bench-versus bench-failover bench-delay bench-load
+.PHONY: bench-tools bench-budget bench-versus bench-failover bench-delay bench-load peers
 
 bench-tools:
 	@$(MAKE) --no-print-directory --silent -C benchmarks/load
@@ -13,9 +13,13 @@ bench-tools:
 bench-budget: build bench-tools
 	$(BIN)/python -m benchmarks.budget $(BENCH_ARGS)
 
-# CPU per call and per event beside nginx and others, added latency
+# the other gateways of the comparison, each into an environment of its own; one that cannot be had is a missing row
+peers:
+	-PYTHON=$(abspath $(BIN)/python) benchmarks/versus/install.sh
+
+# the whole table, beside nginx and what `make peers` has installed; about 25 minutes of a quiet machine
 bench-versus: build bench-tools
-	$(BIN)/python -m benchmarks.versus --max-event-ratio 1.5 $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.versus $(BENCH_ARGS)
 
 # one of three endpoints dies under 1,000 streams, in four ways
 bench-failover: build bench-tools

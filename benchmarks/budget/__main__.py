@@ -20,8 +20,8 @@ from benchmarks.budget.callgrind import Counts, Dumps, build_frames, write_wrapp
 from benchmarks.budget.phases import Names
 from benchmarks.budget.syscalls import syscalls
 from benchmarks.harness import results, tools
-from benchmarks.harness.gateways import Backend, Edgeproxy
-from benchmarks.harness.processes import tree
+from benchmarks.harness.edgeproxy import Edgeproxy, worker_pids
+from benchmarks.harness.gateways import Backend
 
 SHORT, LONG = 64, 256  # events
 CONNECTIONS = 16
@@ -30,7 +30,7 @@ SECTION = "the budget of one call and of one event"  # of benchmarks/README.md
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.budget", description=__doc__)
-    parser.add_argument("--door", default="aiohttp")
+    parser.add_argument("--door", default="express", help="express or aiohttp")
     parser.add_argument("--calls", type=int, default=500, help="counted: the difference of N and 3N")
     parser.add_argument("--streams", type=int, default=16, help=f"of {SHORT} and of {LONG} events")
     parser.add_argument("--body-bytes", type=int, default=1024)
@@ -73,14 +73,7 @@ def worker(given: argparse.Namespace, work: Path, python: Path | None) -> Iterat
             load = Load(node.port, backend, given.body_bytes)
             load.send(200)
             load.send(32, 16)
-            yield load, worker_pid(node.pid)
-
-
-def worker_pid(supervisor: int) -> int:
-    for pid in tree(supervisor)[1:]:
-        if b"edgeproxy.node.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    raise RuntimeError("no worker found")
+            yield load, worker_pids(node.pid)[0]
 
 
 def count_calls(dumps: Dumps, load: Load, calls: int) -> Counts:

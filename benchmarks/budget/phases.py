@@ -16,7 +16,7 @@ LOOP = "loop"
 # phase, what it is, the functions that it is told by. The first row that fits wins.
 PHASES: tuple[tuple[str, str, str], ...] = (
     ("log", "the access line", r"telemetry/access\.py|control/accounts\.py:LogJournal|_core/line:"),
-    ("meters", "metric slots", r"telemetry/(meters|live)\.py|_core/(slots|meters):"),
+    ("meters", "metric slots", r"telemetry/(meters|live)\.py|_core/(slots|meters|counts):"),
     ("key", "digest of the key, account", r"proxy/authenticate\.py|control/accounts\.py|_core/keys:"),
     ("build", "what goes upstream: body spliced, head, scanner", r"decode\.py:upstream_body|heads\.py|:new_scanner"),
     ("decode", "one pass over the body, the members that routing needs", r"proxy/decode\.py|_core/request:"),
@@ -34,8 +34,12 @@ PHASES: tuple[tuple[str, str, str], ...] = (
     ("timers", "deadlines", r"_core/wheel:|node/worker\.py:Worker\._tick"),
     ("answer", "the answer's head and body to the client", r"proxy/(answer|settle)\.py:(write|answer|_?send|head)"),
     ("settle", "usage x price, the record", r"proxy/settle\.py|:Call\.(finish|_record|_settle)|domain/(usage|record)"),
-    ("door", "the request's head and body, framing of the answer", r"aiohttp|express_door\.py|_core/door"),
-    ("pipeline", "the coroutine and its driver, the call's objects", r"edgeproxy/proxy/|edgeproxy/node/"),
+    (
+        "door",
+        "the request's head and body, framing of the answer",
+        r"aiohttp|(express_door|guest|surfaces|guard|connections)\.py|_core/(door|head):",
+    ),
+    ("pipeline", "the coroutine and its driver, the call's objects", r"edgeproxy/proxy/|edgeproxy/node/|_core/drive:"),
     (LOOP, "uvloop, libuv, asyncio", r"uvloop:|asyncio/"),
 )
 MATCHERS = tuple((phase, re.compile(pattern)) for phase, _, pattern in PHASES)

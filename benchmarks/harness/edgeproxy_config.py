@@ -21,12 +21,13 @@ def edgeproxy_config(
     *,
     port: int,
     ops_port: int,
-    upstream_ports: Sequence[int],
+    upstream_urls: Sequence[str],
     models: Iterable[str],
     key_digests: Iterable[str],
     access_log: Path,
+    ca_file: Path | None = None,
     workers: str = "1",
-    door: str = "aiohttp",
+    door: str = "express",
     first_event_s: float = 30,
     stall_s: float = 60,
 ) -> str:
@@ -39,16 +40,17 @@ def edgeproxy_config(
         first_event_s=first_event_s,
         stall_s=stall_s,
     )
+    trusted = f", ca_file: {ca_file}" if ca_file else ""
     lines = [head, "providers:"]
     lines += [
-        f"  - {{ name: up{i}, base_url: http://127.0.0.1:{upstream}/v1, api_key: sk-upstream-{i} }}"
-        for i, upstream in enumerate(upstream_ports)
+        f"  - {{ name: up{i}, base_url: {url}/v1, api_key: sk-upstream-{i}{trusted} }}"
+        for i, url in enumerate(upstream_urls)
     ]
     lines.append("models:")
     for model in models:
         lines += [f"  - id: {model}", "    endpoints:"]
         lines += [
-            f"      - {{ provider: up{i}, model: bench-model, price: {PRICE} }}" for i in range(len(upstream_ports))
+            f"      - {{ provider: up{i}, model: bench-model, price: {PRICE} }}" for i in range(len(upstream_urls))
         ]
     lines.append("keys:")
     lines += [f'  - {{ name: bench-{i}, sha256: "{digest}" }}' for i, digest in enumerate(key_digests)]

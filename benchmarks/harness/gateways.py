@@ -3,20 +3,19 @@
 A row that is not installed is left out of the table; it never makes a run fail.
 """
 
-import hashlib
+import os
 import shutil
 import subprocess
-import sys
-import urllib.request
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from benchmarks.harness.edgeproxy_config import edgeproxy_config
 from benchmarks.harness.processes import accepts, free_port, running, wait_for
-from benchmarks.harness.tools import BENCHMARKS
+from benchmarks.harness.tools import BENCHMARKS, client_command, client_result, client_start
 
 TEMPLATES = BENCHMARKS / "versus"
 
@@ -29,18 +28,28 @@ class Backend:
     models: int
     keys: tuple[str, ...]
     work: Path  # a directory of this run: configurations, logs
+    ca_file: Path | None = None  # the upstream speaks TLS, and this says who it is
+
+    def upstream_urls(self) -> list[str]:
+        """Without a path."""
+        return [f"https://localhost:{p}" if self.ca_file else f"http://127.0.0.1:{p}" for p in self.ports]
 
     def client_options(self) -> list[str]:
-        """The same bytes for every row: one that checks no key is sent one all the same."""
+        """The same for every row: one that checks no key is sent one all the same.
+
+        Several rows drop `user`, so what the upstream is to do is said in a message.
+        """
         path = self.work / "keys"
         path.write_text("\n".join(self.keys) + "\n")
-        return ["--model", "bench/m%u", "--models", str(self.models), "--keys", str(path)]
+        return ["--script-message", "--model", "bench/m%u", "--models", str(self.models), "--keys", str(path)]
 
 
 @dataclass(frozen=True)
 class Running:
     port: int
     pid: int  # 0: there is no process to measure
+    client_options: tuple[str, ...] = ()  # what its clients must say differently
+    started_s: float = 0.0  # from its start to the first call that it served
 
 
 class Gateway(ABC):
@@ -51,6 +60,18 @@ class Gateway(ABC):
     def version(self) -> str | None:
         """None when it is not installed."""
 
+    def missing(self) -> str:
+        """Why there is no row, when it has no version."""
+        return "not installed"
+
+    def metrics(self) -> str:
+        """What it tells Prometheus, if it does."""
+        return ""
+
+    def logs(self, backend: Backend) -> list[Path]:
+        """Where it tells of calls."""
+        return [backend.work / f"{self.name}.log"]
+
     @abstractmethod
     def serve(self, backend: Backend, prefix: Sequence[str] = ()) -> AbstractContextManager[Running]:
         """It runs while the block does. `prefix` goes before its command: taskset, perf."""
@@ -60,6 +81,8 @@ class Program(Gateway):
     """A gateway that is a program with a configuration file."""
 
     start_limit_s = 120.0
+    environment: ClassVar[Mapping[str, str]] = {}
+    client_options: tuple[str, ...] = ()
 
     @abstractmethod
     def command(self, backend: Backend, port: int) -> Sequence[str]:
@@ -69,17 +92,32 @@ class Program(Gateway):
         """Asked once its port accepts."""
         return True
 
+    def listens_on(self, backend: Backend, port: int) -> int:
+        """The port, for one that chooses its own: 0 until it is known."""
+        return port
+
     @contextmanager
     def serve(self, backend: Backend, prefix: Sequence[str] = ()) -> Iterator[Running]:
         port = free_port()
         log = backend.work / f"{self.name}.log"
         command = [*prefix, *self.command(backend, port)]
-        with running(command, log, cwd=BENCHMARKS.parent) as process:
+        began = time.monotonic()
+        with running(command, log, cwd=BENCHMARKS.parent, env={**os.environ, **self.environment}) as process:
             try:
+                wait_for(lambda: self.listens_on(backend, port) > 0, self.name, process, self.start_limit_s)
+                port = self.listens_on(backend, port)
                 wait_for(lambda: accepts(port) and self.is_ready(), self.name, process, self.start_limit_s)
+                options = (*backend.client_options(), *self.client_options)
+                wait_for(lambda: serves(port, options), f"a call to {self.name}", process, self.start_limit_s)
             except RuntimeError as error:
                 raise RuntimeError(f"{error}\n{log.read_text(errors='replace')[-2000:]}") from None
-            yield Running(port, process.pid)
+            yield Running(port, process.pid, self.client_options, time.monotonic() - began)
+
+
+def serves(port: int, options: Sequence[str]) -> bool:
+    """One call, and its whole answer is as it must be."""
+    client = client_start(client_command(port, *options, "--calls", 1, "--connections", 1, "--drain", 5))
+    return client_result(client)["outcomes"]["done"] == 1
 
 
 class Direct(Gateway):
@@ -94,6 +132,14 @@ class Direct(Gateway):
         yield Running(backend.ports[0], 0)
 
 
+NGINX_TLS = """\
+proxy_ssl_verify on;
+            proxy_ssl_trusted_certificate {ca_file};
+            proxy_ssl_name localhost;
+            proxy_ssl_server_name on;
+            proxy_ssl_session_reuse on;"""
+
+
 class Nginx(Program):
     name = "nginx"
     does = "relays bytes, access log; no key check, parsing, routing by model, failover by content or accounting"
@@ -103,10 +149,20 @@ class Nginx(Program):
 
     def command(self, backend: Backend, port: int) -> Sequence[str]:
         servers = "\n".join(f"        server 127.0.0.1:{p};" for p in backend.ports)
-        config = fill(TEMPLATES / "nginx.conf", WORK=str(backend.work), PORT=str(port), SERVERS=servers)
+        config = fill(
+            TEMPLATES / "nginx.conf",
+            WORK=str(backend.work),
+            PORT=str(port),
+            SERVERS=servers,
+            SCHEME="https" if backend.ca_file else "http",
+            TLS=NGINX_TLS.format(ca_file=backend.ca_file) if backend.ca_file else "",
+        )
         path = backend.work / "nginx.conf"
         path.write_text(config)
         return ["nginx", "-c", str(path), "-p", str(backend.work), "-e", str(backend.work / "nginx-error.log")]
+
+    def logs(self, backend: Backend) -> list[Path]:
+        return [backend.work / "nginx-access.log"]
 
 
 class Haproxy(Program):
@@ -121,66 +177,6 @@ class Haproxy(Program):
         path = backend.work / "haproxy.cfg"
         path.write_text(fill(TEMPLATES / "haproxy.cfg", PORT=str(port), SERVERS=servers))
         return ["haproxy", "-f", str(path)]
-
-
-class Edgeproxy(Program):
-    name = "edgeproxy"
-    does = "all that exists: key check, decode, scoring, breaker, failover, usage, field patching, metrics, access log"
-
-    def __init__(
-        self,
-        first_event_s: float = 30.0,
-        stall_s: float = 60.0,
-        ops_port: int = 0,
-        workers: str = "1",
-        door: str = "aiohttp",
-        worker_python: Path | None = None,
-    ) -> None:
-        self.first_event_s = first_event_s
-        self.stall_s = stall_s
-        self.ops_port = ops_port or free_port()
-        self.workers = workers
-        self.door = door
-        self.worker_python = worker_python  # what stands in for Python when a worker is started
-
-    def version(self) -> str | None:
-        return said_version([*edgeproxy_command(), "--version"])
-
-    def command(self, backend: Backend, port: int) -> Sequence[str]:
-        digests = [hashlib.sha256(key.encode()).hexdigest() for key in backend.keys]
-        path = backend.work / "edgeproxy.yaml"
-        path.write_text(
-            edgeproxy_config(
-                port=port,
-                ops_port=self.ops_port,
-                upstream_ports=backend.ports,
-                models=[f"bench/m{i}" for i in range(backend.models)],
-                key_digests=digests,
-                workers=self.workers,
-                door=self.door,
-                access_log=backend.work / "edgeproxy-access.log",
-                first_event_s=self.first_event_s,
-                stall_s=self.stall_s,
-            )
-        )
-        return [*edgeproxy_command(self.worker_python), "serve", "--config", str(path)]
-
-    def is_ready(self) -> bool:
-        """All of its workers serve: a port that accepts says only that the supervisor listens."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ops_port}/readyz", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-
-ROWS: tuple[type[Gateway], ...] = (Direct, Nginx, Haproxy, Edgeproxy)
-
-
-def edgeproxy_command(worker_python: Path | None = None) -> list[str]:
-    """This checkout's edgeproxy, on the Python that runs the benchmark, installed or not."""
-    other = f"sys.executable = {str(worker_python)!r}; " if worker_python else ""
-    return [sys.executable, "-c", f"import sys; {other}from edgeproxy.cli.main import main; sys.exit(main())"]
 
 
 def said_version(command: Sequence[str]) -> str | None:

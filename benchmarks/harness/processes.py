@@ -87,6 +87,12 @@ def rss_bytes(pid: int) -> int:
     return sum(_pss_bytes(member) for member in tree(pid))
 
 
+def resident_bytes(pid: int) -> int:
+    """Of one process, pages that it shares included."""
+    fields = _stat(pid)
+    return int(fields[21]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+
+
 def machine_busy_ns() -> int:
     """CPU time that the whole machine has spent on anything but idling."""
     user, nice, system, _idle, _iowait, irq, softirq, steal = map(
@@ -123,6 +129,5 @@ def _pss_bytes(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
-        fields = _stat(pid)
-        return int(fields[21]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+        return resident_bytes(pid)
     return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))

@@ -17,6 +17,8 @@ typedef struct {
     unsigned body_size, bodies, model_count;
     const char *model;         /* with %u in it, the number of the model */
     const char *keys_file;     /* a key a line */
+    const char *header;        /* one more line of every head */
+    int is_script_message;     /* the script goes in a message: for gateways that drop `user` */
     uint64_t seed;
 } settings;
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import machine, results, tools
-from benchmarks.harness.gateways import Backend, Direct, Edgeproxy, Gateway, Nginx
+from benchmarks.harness.edgeproxy import Edgeproxy
+from benchmarks.harness.gateways import Backend, Direct, Gateway, Nginx
 from benchmarks.versus.measure import Bench, Measured, spread
 from benchmarks.versus.report import shown
-from benchmarks.versus.windows import Window, streams
+from benchmarks.versus.windows import streams
 
 ROWS: tuple[Gateway, ...] = (Direct(), Nginx(), Edgeproxy())
 JOINED = 1e-4  # share of events that may arrive with the one before: a client that was not scheduled for 20 ms
@@ -33,16 +34,15 @@ def options() -> argparse.Namespace:
 
 
 def run(given: argparse.Namespace) -> dict[str, list[Measured]]:
-    window = Window("delay", "", streams(given.streams, 64, given.streams * 1_000_000 // given.total))
+    load = streams(given.streams, 64, given.streams * 1_000_000 // given.total)
     measured: dict[str, list[Measured]] = {row.name: [] for row in ROWS}
     with tempfile.TemporaryDirectory(prefix="delay-") as work, tools.upstream(3) as upstream:
         backend = Backend(upstream.ports, 10, (f"bench-{secrets.token_hex(24)}",), Path(work))
-        bench = Bench(backend, upstream.pid, (), ())
+        bench = Bench((upstream.pid,))
         for number in range(given.rounds):
             for row in ROWS[number % 3 :] + ROWS[: number % 3]:
                 with row.serve(backend) as gateway:
-                    bench.measure(window, gateway, 1.0, 0)
-                    measured[row.name].append(bench.measure(window, gateway, given.seconds, 0))
+                    measured[row.name].append(bench.measure(backend, gateway, load, given.seconds))
                 print(f"  round {number + 1}: {row.name}", file=sys.stderr)
     return measured
 

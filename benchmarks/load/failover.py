@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import results, tools
-from benchmarks.harness.gateways import Backend, Edgeproxy, Running
+from benchmarks.harness.edgeproxy import Edgeproxy
+from benchmarks.harness.gateways import Backend, Running
 
 VICTIM = 1
 WAYS = {  # name → mode of the endpoint, fate of its open streams

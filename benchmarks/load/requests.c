@@ -9,14 +9,14 @@
 #include <string.h>
 
 typedef struct {
-    char *tail; /* everything of the body from "messages" on */
+    char *tail;
     size_t tail_size;
     unsigned prompt_size;
     uint64_t prompt_hash;
 } template;
 
 static settings set;
-static template *templates;
+static template *templates; /* of the end of a body, from the user's message on */
 static char **keys;
 static size_t key_count;
 
@@ -24,6 +24,7 @@ static const char USAGE[] =
     "client --port N [--host 127.0.0.1] [--path /v1/chat/completions] [--connections 32] [--duration 5] [--calls N]\n"
     "       [--rate CALLS_A_SECOND] [--ramp-ms N] [--drain 60] [--body-bytes 1024] [--bodies 1000] [--seed N]\n"
     "       [--model bench/m%u --models N] [--keys FILE] [--text-bytes N] [--first-us N]\n"
+    "       [--header 'NAME: VALUE'] [--script-message]\n"
     "       [--stream [--events N] [--interval-us N] [--no-usage]]\n";
 
 static const struct option KNOWN[] = {
@@ -32,7 +33,7 @@ static const struct option KNOWN[] = {
     {"ramp-ms", 1, 0, 'R'},  {"stream", 0, 0, 's'},      {"no-usage", 0, 0, 'u'},   {"events", 1, 0, 'e'},
     {"first-us", 1, 0, 'f'}, {"interval-us", 1, 0, 'i'}, {"text-bytes", 1, 0, 't'}, {"body-bytes", 1, 0, 'b'},
     {"bodies", 1, 0, 'B'},   {"model", 1, 0, 'm'},       {"models", 1, 0, 'M'},     {"keys", 1, 0, 'k'},
-    {"seed", 1, 0, 'S'},     {0, 0, 0, 0},
+    {"seed", 1, 0, 'S'},     {"header", 1, 0, 'H'},      {"script-message", 0, 0, 'C'}, {0, 0, 0, 0},
 };
 
 static void settings_take(settings *s, int option, const char *value) {
@@ -57,6 +58,8 @@ static void settings_take(settings *s, int option, const char *value) {
     case 'm': s->model = value; return;
     case 'M': s->model_count = (unsigned)atoi(value); return;
     case 'k': s->keys_file = value; return;
+    case 'H': s->header = value; return;
+    case 'C': s->is_script_message = 1; return;
     case 'S': s->seed = strtoull(value, NULL, 10); return;
     default: fputs(USAGE, stderr); exit(2);
     }
@@ -104,7 +107,7 @@ static void template_make(template *t, uint64_t seed) {
     buf prompt = {0}, tail = {0};
     size_t around = 330; /* about what stands around the prompt in a body */
     prompt_make(seed, set.body_size > around + 16 ? set.body_size - around : 16, &prompt);
-    buf_print(&tail, "\"messages\":[{\"role\":\"user\",\"content\":\"");
+    buf_print(&tail, "{\"role\":\"user\",\"content\":\"");
     buf_add(&tail, buf_at(&prompt), buf_len(&prompt));
     buf_print(&tail, "\"}],\"temperature\":0.7,\"top_p\":0.95,\"max_tokens\":256}");
     t->tail = buf_at(&tail);
@@ -134,11 +137,13 @@ void request_make(uint64_t call, script *script_out, buf *out) {
     script_write(&s, text);
     snprintf(model, sizeof model, set.model, (unsigned)(hash_mix(call) % set.model_count));
     begin.start = begin.end = 0;
-    buf_print(&begin, "{\"model\":\"%s\",%s\"user\":\"%s\",", model,
-              !set.is_stream ? "" : set.wants_usage ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "\"stream\":true,",
-              text);
+    buf_print(&begin, "{\"model\":\"%s\",%s", model,
+              !set.is_stream ? "" : set.wants_usage ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "\"stream\":true,");
+    if (set.is_script_message) buf_print(&begin, "\"messages\":[{\"role\":\"system\",\"content\":\"%s\"},", text);
+    else buf_print(&begin, "\"user\":\"%s\",\"messages\":[", text);
     buf_print(out, "POST %s HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: edgeproxy-bench\r\nAccept: application/json\r\n", set.path,
               set.host, set.port);
+    if (set.header) buf_print(out, "%s\r\n", set.header);
     if (key_count) buf_print(out, "Authorization: Bearer %s\r\n", keys[hash_mix(call + 77) % key_count]);
     buf_print(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", buf_len(&begin) + t->tail_size);
     buf_add(out, buf_at(&begin), buf_len(&begin));

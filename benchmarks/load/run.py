@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import tools
-from benchmarks.harness.gateways import Backend, Edgeproxy
+from benchmarks.harness.edgeproxy import Edgeproxy
+from benchmarks.harness.gateways import Backend
 from benchmarks.harness.processes import accepts, cpu_ns, free_port, rss_bytes, running, wait_for
 
 HAPROXY_CONFIG = tools.BENCHMARKS.parent / "deploy" / "haproxy" / "haproxy.cfg"

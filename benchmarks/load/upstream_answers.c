@@ -109,11 +109,18 @@ void answer_error(conn *c, int status, const char *message) {
     put_json(c, status, status < 500 ? "Bad Request" : "Internal Server Error", &event);
 }
 
-/* The client says in the script how long its prompt is and what it hashes to. */
-static const char *prompt_find(const script *s, const char *body, const char *end) {
-    const char *prompt = json_value(body, end, "\"content\"");
-    if (!prompt++ || (size_t)(end - prompt) <= s->prompt_size || prompt[s->prompt_size] != '"') return NULL;
+static const char *prompt_at(const script *s, const char *prompt, const char *end) {
+    if (!prompt || *prompt++ != '"' || (size_t)(end - prompt) <= s->prompt_size || prompt[s->prompt_size] != '"') return NULL;
     return hash_bytes(prompt, s->prompt_size) == s->prompt_hash ? prompt : NULL;
+}
+
+/* The client says in the script how long its prompt is and what it hashes to. It stands where a gateway puts it. */
+static const char *prompt_find(const script *s, const char *body, const char *end) {
+    static const char *const keys[] = {"\"content\"", "\"text\""};
+    for (size_t i = 0; i < LENGTH(keys); i++)
+        for (const char *at = body, *found; (at = json_value(at, end, keys[i]));)
+            if ((found = prompt_at(s, at, end))) return found;
+    return NULL;
 }
 
 static int is_set(const char *body, const char *prompt, const char *after, const char *end, const char *key) {

@@ -1,151 +1,171 @@
-"""From measured windows to the table: each figure is least / median / most over the rounds."""
+"""The tables: each figure is least / median / most over the rounds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.harness.results import table
-from benchmarks.versus.measure import Measured, spread
-from benchmarks.versus.windows import CALLS, EVENTS, LONG_STREAM, MORE_EVENTS, SHORT_STREAM, Window
+from benchmarks.versus.checks import Check, calls_ratio, events_ratio
+from benchmarks.versus.figures import Figures, ratio
+from benchmarks.versus.held import Held
+from benchmarks.versus.measure import spread
+from benchmarks.versus.rows import MAIN
+from benchmarks.versus.windows import EVENTS, Window
 
-Key = tuple[str, str]  # row, window
 
-
-@dataclass
+@dataclass(frozen=True)
 class Report:
-    rounds: int
-    versions: dict[str, str]
+    figures: Figures
+    versions: dict[str, str]  # of the rows that were measured
     does: dict[str, str]
-    windows: tuple[Window, ...]
-    measured: dict[Key, list[Measured]] = field(default_factory=dict)
-    voided: list[str] = field(default_factory=list)
-
-    def add(self, row: str, window: Window, one: Measured) -> None:
-        self.measured.setdefault((row, window.name), []).append(one)
-
-    def get(self, row: str, window: Window) -> list[Measured]:
-        return self.measured.get((row, window.name), [])
-
-    # -- figures: one value a round ----------------------------------------------------------------------------
-
-    def per_call_us(self, row: str, window: Window = CALLS) -> list[float]:
-        return [one.gateway_cpu_ns / one.calls / 1e3 for one in self.get(row, window)]
-
-    def per_event_us(self, row: str) -> list[float]:
-        """What a stream of 256 events costs beyond one of 64 at the same pace, divided by the 192 events."""
-        short, long = self.per_call_us(row, EVENTS), self.per_call_us(row, MORE_EVENTS)
-        return [(more - less) / (LONG_STREAM - SHORT_STREAM) for less, more in zip(short, long, strict=False)]
-
-    def clients(self, row: str, window: Window, name: str, percentile: str) -> list[float]:
-        return [one.client[f"{name}_us"][percentile] for one in self.get(row, window)]
-
-    def added(self, row: str, window: Window, name: str, percentile: str) -> list[float]:
-        direct = self.clients("direct", window, name, percentile)
-        if not direct:
-            return []
-        _, base, _ = spread(direct)
-        return [value - base for value in self.clients(row, window, name, percentile)]
-
-    def rate(self, row: str) -> float:
-        values = [one.rate for one in self.get(row, CALLS)]
-        return spread(values)[1] if values else 0.0
-
-    def is_measured(self, row: str) -> bool:
-        return bool(self.get(row, CALLS) and self.get(row, EVENTS) and self.get(row, MORE_EVENTS))
-
-    def ratio(self, values: dict[str, list[float]], row: str) -> float | None:
-        if not values.get(row) or not values.get("nginx"):
-            return None
-        base = spread(values["nginx"])[1]
-        return spread(values[row])[1] / base if base > 0 else None
-
-    # -- output ------------------------------------------------------------------------------------------------
-
-    def ratios(self) -> dict[str, dict[str, float | None]]:
-        rows = [row for row in self.versions if row != "direct"]
-        figures = {
-            "per_call": {row: self.per_call_us(row) for row in rows},
-            "per_event": {row: self.per_event_us(row) for row in rows},
-            "delay_p99": {row: self.clients(row, EVENTS, "delay", "p99") for row in rows},
-        }
-        return {row: {name: self.ratio(values, row) for name, values in figures.items()} for row in rows}
+    missing: dict[str, str]  # rows that were not, and why
+    windows: Sequence[Window]
+    checks: Sequence[Check]
+    voided: Sequence[str]
+    held: dict[str, Held] = field(default_factory=dict)
 
     def markdown(self) -> str:
-        parts = [self.main_table(), *(self.window_table(w) for w in self.windows), self.notes()]
-        return "\n\n".join(part for part in parts if part)
+        windows = [part for window in self.windows if (part := self.window_table(window))]
+        parts = [self.bar(), self.main_table(), self.others(), self.seen(), self.held_table(), self.starts(), *windows]
+        return "\n\n".join(part for part in (*parts, self.notes()) if part)
+
+    def bar(self) -> str:
+        header = ["", "measure", "measured", "must hold", "goal", "verdict"]
+        lines = [[one.name, one.what, one.shown, *one.limits(), one.verdict] for one in self.checks]
+        return "### the bar\n\n" + table(header, lines)
 
     def main_table(self) -> str:
-        header = ["row", "µs CPU/call", "× nginx", "µs CPU/event", "× nginx", "delay p99 µs", "× nginx", "calls/s"]
-        ratios, lines = self.ratios(), []
+        header = ["row", "µs CPU/call", "× nginx", "µs CPU/event", "× nginx", "delay p99 µs", "× nginx"]
+        lines = [self.main_line(row, "nginx") for row in self.versions if row in MAIN]
+        return "### cost\n\nLeast / **median** / most of the rounds.\n\n" + table(header, lines)
+
+    def main_line(self, row: str, base: str) -> list[str]:
+        figures = self.figures
+        delay, base_delay = (figures.clients(name, EVENTS, "p99") for name in (row, base))
+        return [
+            row,
+            *(shown(figures.per_call_us(row)), times(calls_ratio(figures, row, base))),
+            *(shown(figures.per_event_us(row)), times(events_ratio(figures, row, base))),
+            *(shown(delay, 0), times(ratio(delay, base_delay))),
+        ]
+
+    def others(self) -> str:
+        rows = [row for row in self.versions if row not in MAIN]
+        if not rows:
+            return ""
+        bases = {"nginx, TLS": "nginx, TLS", "edgeproxy, TLS": "nginx, TLS"}
+        header = ["row", "µs CPU/call", "× base", "µs CPU/event", "× base", "delay p99 µs", "× base", "base"]
+        lines = []
+        for row in rows:
+            base = bases.get(row, "10 models, 100 keys")
+            lines.append([*self.main_line(row, base), base])
+        return "### TLS to the upstream, and tables that grow\n\n" + table(header, lines)
+
+    def seen(self) -> str:
+        header = ["row", "request", "answer", "event", "key", "bad JSON", "log lines/call", "tokens counted"]
+        lines = []
         for row in self.versions:
-            mine = ratios.get(row, {})
-            delay = self.clients(row, EVENTS, "delay", "p99")
-            calls, events = (self.per_call_us(row), self.per_event_us(row)) if row != "direct" else ([], [])
+            if not (one := self.figures.journal.get(f"seen | {row}")):
+                continue
+            key = "checked" if one["refuses_bad_key"] else "not checked"
+            json = "refused" if one["refuses_bad_json"] else "passed on"
+            counted = "yes" if one["counts_tokens"] else "no"
             lines.append(
-                [
-                    row,
-                    *(shown(calls), times(mine.get("per_call"))),
-                    *(shown(events), times(mine.get("per_event"))),
-                    *(shown(delay, 0), times(mine.get("delay_p99"))),
-                    f"{self.rate(row):.0f}",
-                ]
+                [row, one["request"], one["answer"], one["event"], key, json, f"{one['log_lines']:.1f}", counted]
             )
-        return "Least / **median** / most of the rounds.\n\n" + table(header, lines)
+        return "### what each row does to a call, as seen from both sides\n\n" + table(header, lines) if lines else ""
+
+    def held_table(self) -> str:
+        header = ["row", "asked", "open at once", "failed", "KiB/stream", "delay p99 µs"]
+        lines = []
+        for row, one in self.held.items():
+            counts = map(str, (one.asked, one.open_at_once, one.failed))
+            lines.append([row, *counts, f"{one.bytes_per_stream / 1024:.1f}", f"{one.delay_p99_us:.0f}"])
+        return "### streams held, one event a second each\n\n" + table(header, lines) if lines else ""
+
+    def starts(self) -> str:
+        header = ["row", "start to first call s", "idle, whole tree MiB", "idle worker MiB"]
+        lines = []
+        for row in self.versions:
+            if found := self.figures.starts(row):
+                whole = shown([one["tree_pss"] / 2**20 for one in found])
+                worker = [one["worker_rss"] / 2**20 for one in found if one["worker_rss"]]
+                lines.append([row, shown([one["started_s"] for one in found], 2), whole, shown(worker)])
+        return "### start and memory\n\n" + table(header, lines) if lines else ""
 
     def window_table(self, window: Window) -> str:
         clock = window.clock
         header = [
             "row",
+            "calls/s",
             f"{clock} p50 µs",
             "p99 µs",
             "added p50",
             "added p99",
             "µs CPU/call",
-            "joined events",
+            "joined",
             "others",
         ]
-        lines = [self.window_line(window, row) for row in self.versions if self.get(row, window)]
+        lines = [self.window_line(window, row) for row in self.versions if self.figures.rounds(row, window)]
         return f"### {window.name}: {window.what}\n\n{table(header, lines)}" if lines else ""
 
     def window_line(self, window: Window, row: str) -> list[str]:
-        rounds, is_direct = self.get(row, window), row == "direct"
+        rounds = self.figures.rounds(row, window)
         events = sum(one.events for one in rounds)
-        joined = f"{sum(one.client['joined'] for one in rounds) / events:.3%}" if events else "-"
+        added = [] if row == "direct" else [self.figures.added(row, window, p) for p in ("p50", "p99")]
         return [
             row,
-            *(shown(self.clients(row, window, window.clock, p), 0) for p in ("p50", "p99")),
-            *("-" if is_direct else shown(self.added(row, window, window.clock, p), 0) for p in ("p50", "p99")),
-            "-" if is_direct else shown(self.per_call_us(row, window)),
-            joined,
+            f"{spread([one.rate for one in rounds])[1]:.0f}",
+            *(shown(self.figures.clients(row, window, p), 0) for p in ("p50", "p99")),
+            *(shown(values, 0) for values in added or ([], [])),
+            shown(self.figures.per_call_us(row, window)),
+            f"{sum(one.client['joined'] for one in rounds) / events:.3%}" if events else "-",
             f"{max(one.others_share for one in rounds):.0%}",
         ]
 
     def notes(self) -> str:
-        lines = [f"* {row}: {self.versions[row]}. {self.does[row]}." for row in self.versions]
+        lines = [f"* {row}: {version}. {self.does[row]}." for row, version in self.versions.items()]
+        lines += [f"* no row {row}: {why}" for row, why in self.missing.items()]
         lines += [f"* void: {why}" for why in self.voided] or ["* no window was void"]
-        return "\n".join([f"{self.rounds} rounds, order of the rows rotated.", "", *lines])
+        return "\n".join(["The order of the rows was rotated from round to round.", "", *lines])
+
+    def problems(self, must_hold: bool) -> list[str]:
+        """Calls of ours that failed; with `must_hold`, figures that missed the bar too."""
+        found = [why for why in self.voided if why.startswith("edgeproxy") and "failed calls" in why]
+        missed = [one for one in self.checks if one.verdict == "**missed**"]
+        return found + [
+            f"{one.name}, {one.what}: {one.shown}, must be {one.limits()[0]}" for one in missed if must_hold
+        ]
 
     def json(self) -> dict[str, Any]:
+        figures = self.figures
         return {
             "versions": self.versions,
-            "ratios_to_nginx": self.ratios(),
-            "cpu_us_per_call": {row: self.per_call_us(row) for row in self.versions},
-            "cpu_us_per_event": {row: self.per_event_us(row) for row in self.versions},
-            "voided": self.voided,
+            "missing": self.missing,
+            "checks": [
+                {"name": one.name, "what": one.what, "value": one.value, "must": one.must, "goal": one.goal}
+                | {"verdict": one.verdict.strip("*")}
+                for one in self.checks
+            ],
+            "cpu_us_per_call": {row: figures.per_call_us(row) for row in self.versions},
+            "cpu_us_per_event": {row: figures.per_event_us(row) for row in self.versions},
+            "held": {row: one.json() for row, one in self.held.items()},
+            "starts": {row: figures.starts(row) for row in self.versions},
+            "voided": list(self.voided),
             "windows": {
-                f"{row} | {name}": [
-                    {"cpu_ns": one.gateway_cpu_ns, "others": one.others_share, "client": one.client} for one in all_of
-                ]
-                for (row, name), all_of in self.measured.items()
+                f"{row} | {window.name}": [one.json() for one in figures.rounds(row, window)]
+                for row in self.versions
+                for window in self.windows
             },
         }
 
 
-def shown(values: list[float], digits: int = 1) -> str:
+def shown(values: Sequence[float], digits: int = 1) -> str:
     if not values:
         return "-"
-    least, median, most = spread(values)
-    return f"{least:.{digits}f} / **{median:.{digits}f}** / {most:.{digits}f}"
+    least, middle, most = spread(values)
+    return f"{least:.{digits}f} / **{middle:.{digits}f}** / {most:.{digits}f}"
 
 
-def times(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.2f}"
+def times(found: float | None) -> str:
+    return "-" if found is None else f"{found:.2f}"

@@ -10,10 +10,16 @@ class Window:
     options: tuple[str, ...]  # of the load client
     clock: str = "latency"  # latency: the whole call; ttft: until the first content; delay: of each later event
     seconds: float = 0.0  # the least that says something
-    load_share: float = 0.0  # an open loop at this share of what the slowest of the fast gateways can do
+    load_share: float = 0.0  # an open loop at this share of what one worker of edgeproxy can do
+    rate: float = 0.0  # an open loop at so many calls a second: rows that cannot do it are spared it
+    slow_options: tuple[str, ...] = ()  # for rows of less than 1,000 calls a second
+    rows: str = "all"  # all; core: direct, nginx, edgeproxy; edgeproxy: its rows
+    rounds: int = 0  # 0: as many as are asked for
+    is_warm: bool = False  # the window before has warmed the same paths
 
 
 SHORT = ("--connections", "32", "--text-bytes", "300", "--body-bytes", "1024")
+SHORT_STREAM, LONG_STREAM = 64, 256  # events
 
 
 def long_bodies(size: int) -> tuple[str, ...]:
@@ -27,33 +33,72 @@ def streams(count: int, events: int, interval_us: int) -> tuple[str, ...]:
     return (*load, "--events", str(events), "--interval-us", str(interval_us), "--first-us", str(interval_us))
 
 
+def at(rate: float, *options: str) -> tuple[str, ...]:
+    return (*options, "--rate", f"{rate:g}")
+
+
+def bodies(size: int) -> Window:
+    kilobytes = size // 1024
+    return Window(
+        f"calls of {kilobytes} KB", f"as calls, {kilobytes} KB bodies", long_bodies(size), rows="core", rounds=2
+    )
+
+
 CALLS = Window("calls", "closed loop, 32 keep-alive connections, 1 KB bodies", SHORT)
-SHORT_STREAM, LONG_STREAM = 64, 256  # events
 EVENTS = Window(
-    "events", "200 streams of 64 events at 50 events/s each", streams(200, SHORT_STREAM, 20_000), "delay", seconds=4.0
+    "events",
+    "200 streams of 64 events at 50 events/s each (10 streams for rows of less than 1,000 calls/s)",
+    streams(200, SHORT_STREAM, 20_000),
+    "delay",
+    seconds=3.0,
+    slow_options=streams(10, SHORT_STREAM, 20_000),
 )
 # The same pace in longer streams: what 192 more events cost is free of all that a call costs at that pace.
 MORE_EVENTS = Window(
     "longer streams",
-    "200 streams of 256 events at 50 events/s each",
+    "as events, of 256 events each",
     streams(200, LONG_STREAM, 20_000),
     "delay",
-    seconds=8.0,
+    seconds=6.0,
+    slow_options=streams(10, LONG_STREAM, 20_000),
+    is_warm=True,
 )
-STANDARD = (
-    CALLS,
-    EVENTS,
-    MORE_EVENTS,
-    Window("latency at 30 %", "open loop at 30 % of capacity, 1 KB bodies", SHORT, load_share=0.3),
-    Window("first event", "open loop, 100 streams/s of 4 events", (*streams(64, 4, 10_000), "--rate", "100"), "ttft"),
+LATENCY_30 = Window("latency at 30 %", "open loop at 30 % of edgeproxy's capacity, 1 KB bodies", SHORT, load_share=0.3)
+LATENCY_60 = Window(
+    "latency at 60 %",
+    "open loop at 60 % of edgeproxy's capacity, 1 KB bodies",
+    SHORT,
+    load_share=0.6,
+    rows="core",
+    rounds=2,
 )
-MORE = (
-    Window("calls of 24 KB", "as calls, 24 KB bodies", long_bodies(24 * 1024)),
-    Window("calls of 116 KB", "as calls, 116 KB bodies", long_bodies(116 * 1024)),
-    Window("calls of 200 KB", "as calls, 200 KB bodies", long_bodies(200 * 1024)),
-    Window("500 calls/s", "open loop, 1 KB bodies", (*SHORT, "--rate", "500")),
-    Window("2000 calls/s", "open loop, 1 KB bodies", (*SHORT, "--rate", "2000")),
-    Window("latency at 60 %", "open loop at 60 % of capacity, 1 KB bodies", SHORT, load_share=0.6),
-    Window("many streams", "2,000 streams at 5 events/s each", streams(2000, 20, 200_000), "delay"),
-    Window("burst", "50 streams of 200 events back to back: catches joining and Nagle", streams(50, 200, 0), "delay"),
+FIRST_EVENT = Window(
+    "first event", "open loop, 100 streams/s of 4 events", streams(64, 4, 10_000), "ttft", rate=100, seconds=2.0
 )
+SLOW_RATE = Window("500 calls/s", "open loop, 1 KB bodies", SHORT, rate=500, rounds=2)
+FAST_RATE = Window("2000 calls/s", "open loop, 1 KB bodies", SHORT, rate=2000, rows="core", rounds=2)
+KB_24, KB_116, KB_200 = bodies(24 * 1024), bodies(116 * 1024), bodies(200 * 1024)
+MANY = Window(
+    "many streams", "2,000 streams at 5 events/s each", streams(2000, 20, 200_000), "delay", rows="core", rounds=1
+)
+BURST = Window(
+    "burst",
+    "50 streams of 200 events back to back: catches joining and Nagle",
+    streams(50, 200, 0),
+    "delay",
+    rows="core",
+    rounds=1,
+)
+CONNECTIONS_200 = Window(
+    "200 connections",
+    "closed loop, 1 KB bodies",
+    ("--connections", "200", "--text-bytes", "300", "--body-bytes", "1024"),
+    rows="edgeproxy",
+    rounds=2,
+)
+
+WINDOWS = (
+    *(CALLS, EVENTS, MORE_EVENTS, LATENCY_30, FIRST_EVENT, SLOW_RATE),
+    *(KB_24, KB_116, KB_200, FAST_RATE, LATENCY_60, MANY, BURST, CONNECTIONS_200),
+)
+QUICK = (CALLS, EVENTS, MORE_EVENTS, LATENCY_30)

@@ -34,25 +34,46 @@ def measured(cpu_us: float, others: float = 0.0, **counts: int) -> Any:
     return measure.Measured(client(**counts), int(cpu_us * 1000), others)
 
 
-def report() -> Any:
-    module = importlib.import_module("benchmarks.versus.report")
+@pytest.fixture
+def figures(tmp_path: Path) -> Any:
+    journal = importlib.import_module("benchmarks.versus.journal").Journal(tmp_path / "journal", False, {})
     windows = importlib.import_module("benchmarks.versus.windows")
-    names = dict.fromkeys(["nginx", "edgeproxy"], "")
-    made = module.Report(1, names, names, windows.STANDARD)
     for row, scale in (("nginx", 1.0), ("edgeproxy", 1.5)):
-        made.add(row, windows.CALLS, measured(2000 * scale, done=100))
-        for window, events in ((windows.EVENTS, 64), (windows.MORE_EVENTS, 256)):
-            made.add(row, window, measured(10 * (90 + events * 10) * scale, done=10, events=10 * events))
-    return made
+        for window, calls, cost_us in (
+            (windows.CALLS, 100, 2000.0),
+            (windows.EVENTS, 10, 10 * (90.0 + 64 * 10)),
+            (windows.MORE_EVENTS, 10, 10 * (90.0 + 256 * 10)),
+        ):
+            key = journal.window_key(row, window.name, 0)
+            journal.put(key, measured(cost_us * scale, done=calls).json())
+    return importlib.import_module("benchmarks.versus.figures").Figures(journal)
 
 
-def test_an_event_costs_what_a_longer_stream_costs_beyond_a_shorter_one() -> None:
-    assert report().per_event_us("nginx") == [10.0]
+def test_an_event_costs_what_a_longer_stream_costs_beyond_a_shorter_one(figures: Any) -> None:
+    assert figures.per_event_us("nginx") == [10.0]
 
 
-def test_ratios_are_to_nginx_in_the_same_run() -> None:
-    ratios = report().ratios()["edgeproxy"]
-    assert (ratios["per_call"], ratios["per_event"]) == (1.5, 1.5)
+def test_the_bar_is_in_ratios_to_nginx_in_the_same_run(figures: Any) -> None:
+    found = importlib.import_module("benchmarks.versus.checks").checks(figures, 2900.0, None)
+    bar = {(one.name, one.what): one for one in found}
+    per_event, per_call = bar["P1", "CPU per event, nginx = 1"], bar["P2", "CPU per call, nginx = 1"]
+    assert (per_event.value, per_event.verdict) == (1.5, "**missed**")
+    assert (per_call.value, per_call.verdict) == (1.5, "held")
+
+
+def test_each_measure_of_the_bar_says_held_missed_or_not_measured(figures: Any) -> None:
+    found = importlib.import_module("benchmarks.versus.checks").checks(figures, 2900.0, None)
+    assert {one.name for one in found} == {f"P{number}" for number in range(1, 13)}
+    assert {one.verdict for one in found} == {"goal", "held", "**missed**", "not measured"}
+
+
+def test_a_run_that_was_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
+    journal = importlib.import_module("benchmarks.versus.journal").Journal
+    journal(tmp_path / "journal", False, {"rounds": 3}).put(journal.window_key("nginx", "calls", 0), None)
+    again = journal(tmp_path / "journal", True, {"rounds": 3})
+    assert journal.window_key("nginx", "calls", 0) in again
+    with pytest.raises(SystemExit):
+        journal(tmp_path / "journal", True, {"rounds": 2})
 
 
 def test_one_failed_call_voids_a_window() -> None:
@@ -69,7 +90,7 @@ def test_the_generated_configuration_is_good() -> None:
     text = module.edgeproxy_config(
         port=8080,
         ops_port=8081,
-        upstream_ports=(9001, 9002),
+        upstream_urls=("http://127.0.0.1:9001", "http://127.0.0.1:9002"),
         models=["bench/m0", "bench/m1"],
         key_digests=["0" * 64],
         access_log=Path("/tmp/access.log"),
