@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from edgeproxy.control.catalog import Catalog
-from edgeproxy.control.config.compile import credentials_of, lanes_for
+from edgeproxy.control.config.compile import credentials_of, lanes_for, limits_of, queue_from
 from edgeproxy.control.config.digest import digest_of
 from edgeproxy.control.config.load import Loaded
 from edgeproxy.control.config.options import MAX_LANES
@@ -15,7 +15,7 @@ from edgeproxy.control.keys import digest, label
 from edgeproxy.control.known import known_at
 from edgeproxy.control.naming import model_id
 from edgeproxy.domain.money import Price
-from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Snapshot
+from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Queue, Snapshot
 
 # Where the built-in model answers. Port 0 stands for the port that the application gives it when it starts it.
 ECHO_BASE_URL = "http://127.0.0.1:0/v1"
@@ -25,8 +25,9 @@ ECHO_MODEL = "edgeproxy/echo"
 def sources_of(loaded: Loaded) -> tuple[Source, ...]:
     """The providers of a file that are to be asked for their models."""
     options = {provider.name: provider for provider in loaded.config.providers}
+    queue = queue_from(loaded.config.routing.queue, Queue())
     return tuple(
-        Source(provider, credentials_of(options[provider.slug]))
+        Source(provider, credentials_of(options[provider.slug]), limits_of(options[provider.slug]), queue)
         for provider in loaded.snapshot.providers
         if provider.slug in loaded.discovering
     )
@@ -101,6 +102,7 @@ def _model(source: Source, listed: Listed, catalog: Catalog, now: float) -> Mode
         context_length=context,
         max_completion_tokens=entry.max_completion_tokens if entry else None,
         supported_parameters=parameters,
+        limits=source.limits,
     )
     return Model(
         id=id,
@@ -110,6 +112,7 @@ def _model(source: Source, listed: Listed, catalog: Catalog, now: float) -> Mode
         context_length=context,
         input_modalities=entry.input_modalities if entry else ("text",),
         supported_parameters=parameters,
+        queue=source.queue,
     )
 
 

@@ -4,14 +4,14 @@ import ctypes
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from edgeproxy.control.config.kinds import SecretText, Url
 from edgeproxy.control.config.variables import VariableError, read_secret_file
 from edgeproxy.control.known import BY_SLUG, KNOWN, Known, known_at
 from edgeproxy.domain.secret import Secret
-from edgeproxy.domain.snapshot import Provider
+from edgeproxy.domain.snapshot import LaneLimits, Provider, Queue
 
 OLLAMA_PORT = 11434
 
@@ -22,6 +22,8 @@ class Source:
 
     provider: Provider
     credentials: tuple[tuple[str, Secret | None], ...]
+    limits: LaneLimits = field(default_factory=LaneLimits)
+    queue: Queue = field(default_factory=Queue)
 
     @property
     def secret(self) -> Secret | None:

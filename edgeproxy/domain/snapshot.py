@@ -57,6 +57,28 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """What each lane of an endpoint takes; 0: no limit."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    max_concurrency: int = 0
+    burst_s: float = 1.0  # so many seconds' worth of a minute's limit may go at once
+
+    @property
+    def has_rate(self) -> bool:
+        return self.requests_per_minute > 0 or self.tokens_per_minute > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many calls of a model may wait on the node while its lanes are at their limits, and how long each."""
+
+    calls: int = 100
+    wait_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One provider's deployment of one model."""
 
@@ -71,7 +93,7 @@ class Endpoint:
     max_completion_tokens: int | None = None
     quantization: str | None = None
     supported_parameters: tuple[str, ...] = ()
-    max_concurrency: int = 0  # 0: no limit
+    limits: LaneLimits = field(default_factory=LaneLimits)
     slot: int = -1
 
 
@@ -90,6 +112,7 @@ class Model:
     supported_parameters: tuple[str, ...] = ()
     tokenizer: str = "Other"
     hugging_face_id: str | None = None
+    queue: Queue = field(default_factory=Queue)
     slot: int = -1  # of its retry budget
 
 

@@ -7,6 +7,7 @@ no call, in any worker, can still use it: calls keep the snapshot that they bega
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from edgeproxy._core.limiter import Limiter
 from edgeproxy._core.table import RouteTable
 from edgeproxy.domain.errors import ConfigError
 from edgeproxy.domain.snapshot import Endpoint, Model, Provider, Snapshot
@@ -74,6 +75,7 @@ class Placement:
 class SlotDirectory:
     def __init__(self, plan: Plan, table: RouteTable) -> None:
         self._table = table
+        self._limiter = Limiter(table)
         always = lambda slot: True  # noqa: E731  # what is shared by lanes has no attempts of its own
         self._kinds = (
             Slots("providers", plan.hosts, 0, always),
@@ -112,11 +114,10 @@ class SlotDirectory:
         return placement.snapshot
 
     def _bind(self, model: Model, endpoint: Endpoint, provider: Provider) -> None:
-        lease_s = provider.timeouts.first_event_s + LEASE_EXTRA_S
+        lease_s, limits = provider.timeouts.first_event_s + LEASE_EXTRA_S, endpoint.limits
         for lane in endpoint.lanes:
-            self._table.bind(
-                lane.slot, provider.host_slot, endpoint.slot, model.slot, endpoint.max_concurrency, lease_s
-            )
+            self._table.bind(lane.slot, provider.host_slot, endpoint.slot, model.slot, limits.max_concurrency, lease_s)
+            self._limiter.limit(lane.slot, limits.requests_per_minute, limits.tokens_per_minute, limits.burst_s)
 
 
 def _placed_model(model: Model, slots: tuple[dict[str, int], ...]) -> Model:

@@ -170,7 +170,13 @@ class Call(msgspec.Struct, eq=False, weakref=True):
         now = time.monotonic()
         self.upstream_s += now - self.attempt_at
         tokens, stream_s = self._pace()
-        self.plane.table.finish(attempt, now, tokens, stream_s)
+        plane = self.plane
+        if attempt.estimate and self.served is not None:
+            usage = self.served.usage
+            plane.limiter.spent(attempt, usage.prompt + usage.completion, now)
+        plane.table.finish(attempt, now, tokens, stream_s)
+        if plane.lines and self.routes is not None and (line := plane.lines.get(self.routes.model.slot)) is not None:
+            line.poke()
         route.meter.attempt(outcome)
         if relay is not None and relay.first_byte_at:
             route.provider_meter.first_byte(relay.first_byte_at - relay.sent_at)

@@ -1,5 +1,6 @@
 """Try routes until one answers: until the commit point, within attempts, budget and deadline; never after it."""
 
+import math
 import time
 
 from edgeproxy._core import codes
@@ -11,6 +12,7 @@ from edgeproxy.proxy.decode import has_effects
 from edgeproxy.proxy.judge import Effect, Verdict
 from edgeproxy.proxy.plan import Plan, positions
 from edgeproxy.proxy.routes import Route
+from edgeproxy.proxy.waiting import provider_names, wait_for_lane
 from edgeproxy.telemetry.metrics import Pick
 
 LEAST_TIME_S = 1.0  # no attempt starts with less of the deadline left
@@ -30,7 +32,11 @@ async def serve_by_one(call: Call, plan: Plan) -> None:
 
 
 async def _next(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> Verdict | None:
-    attempt = _choose(call, plan)
+    lines = call.plane.lines
+    is_behind = lines and plan.routes.model.slot in lines
+    attempt = None if is_behind else _choose(call, plan, plan.eligible)
+    if attempt is None:
+        attempt = await wait_for_lane(call, plan, _choose)
     if attempt is None:
         raise _no_route(call, plan, failed)
     plan.eligible &= ~(1 << attempt.position)
@@ -57,21 +63,21 @@ async def _next(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -
     return verdict
 
 
-def _choose(call: Call, plan: Plan) -> Attempt | None:
-    """The next admitted route: in the plan's strict order as far as it goes, then by the weighted draw."""
+def _choose(call: Call, plan: Plan, eligible: int) -> Attempt | None:
+    """The next of `eligible` that admits: in the plan's strict order as far as it goes, then by the weighted draw."""
     plane, routes, asked = call.plane, plan.routes, call.asked
     assert asked is not None
     now = time.monotonic()
     tenant = call.tenant
     strict = plan.order if not plan.sort else _sorted(call, plan)
     for position in strict:
-        if plan.eligible >> position & 1:
+        if eligible >> position & 1:
             attempt = plane.table.pick_at(
                 routes.candidates, position, asked.prompt_tokens + asked.expected_output, tenant, now, plane.dice
             )
             if attempt is not None:
                 return attempt
-    unlisted = plan.eligible & ~sum(1 << position for position in plan.order)
+    unlisted = eligible & ~sum(1 << position for position in plan.order)
     return plane.table.pick(
         routes.candidates, unlisted, asked.prompt_tokens, asked.expected_output, tenant, now, plane.dice
     )
@@ -100,6 +106,8 @@ def _sorted(call: Call, plan: Plan) -> list[int]:
 def _charge(call: Call, attempt: Attempt, route: Route, verdict: Verdict, *, is_committed: bool) -> None:
     """Tell the table, once, what the attempt came to; one failure charges one scope."""
     table, now = call.plane.table, time.monotonic()
+    if attempt.estimate and not is_committed and not verdict.may_duplicate:
+        call.plane.limiter.spent(attempt, 0, now)  # it was never begun
     if verdict.effect is not Effect.NEUTRAL:
         route.provider_meter.failed(verdict.fault)
     if verdict.may_duplicate:
@@ -171,7 +179,7 @@ def final_error(call: Call, failed: list[tuple[Attempt, Verdict]]) -> CallError:
         error.metadata["previous_errors"] = call.previous
     waits = [verdict.retry_after_s for _, verdict in failed]
     if isinstance(error, (RateLimited, ProviderOverloaded)):
-        error.retry_after_s = max(1, round(min(waits))) if min(waits) > 0 else error.retry_after_s or 1
+        error.retry_after_s = max(1, math.ceil(min(waits))) if min(waits) > 0 else error.retry_after_s or 1
     return error
 
 
@@ -180,9 +188,9 @@ def _no_route(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> 
     if failed:
         return final_error(call, failed)
     table, now = call.plane.table, time.monotonic()
-    wait_s = max(1, round(table.retry_after_s(plan.routes.candidates, plan.eligible, now)))
+    wait_s = max(1, math.ceil(table.retry_after_s(plan.routes.candidates, plan.eligible, now)))
     states = {table.state(codes.SCOPE_LANE, plan.routes.routes[p].lane.slot, now) for p in positions(plan.eligible)}
-    names = sorted({plan.routes.routes[p].provider.name for p in positions(plan.eligible)})
+    names = provider_names(plan.routes.routes[position] for position in positions(plan.eligible))
     metadata = {"retry_after_seconds": wait_s, "providers": names}
     if states == {codes.THROTTLED}:
         return RateLimited(

@@ -3,6 +3,7 @@
 The rows are those of the failure table (reliability 2.2). Nothing here acts; `failover` does.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -162,8 +163,8 @@ def _hard(reason: int, retest_s: float, said: ProviderError, shown: errors.CallE
 def _throttled(said: ProviderError, wait: float | None, metadata: dict[str, Any]) -> Verdict:
     metadata |= {"limit_source": "upstream_provider", "remedy_hint": "Retry later, or add another provider."}
     if wait is not None:
-        metadata["retry_after_seconds"] = round(wait)
-    seconds = None if wait is None else round(wait)
+        metadata["retry_after_seconds"] = math.ceil(wait)
+    seconds = None if wait is None else math.ceil(wait)
     return Verdict(
         Effect.THROTTLED,
         errors.RateLimited("Provider returned error", metadata=metadata, retry_after_s=seconds),
@@ -190,7 +191,7 @@ def _gone(said: ProviderError, metadata: dict[str, Any]) -> Verdict:
 def _server(said: ProviderError, wait: float | None, metadata: dict[str, Any]) -> Verdict:
     """5xx and its like. The provider's text is masked: it describes somebody else's inside."""
     shown: errors.CallError
-    seconds = None if wait is None else round(wait)
+    seconds = None if wait is None else math.ceil(wait)
     if said.status in (503, 529):
         shown = errors.ProviderOverloaded("Provider returned error", metadata=metadata, retry_after_s=seconds)
     elif said.status in (408, 504, 524):

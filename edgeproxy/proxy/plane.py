@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgeproxy._core.budget import RetryBudget
 from edgeproxy._core.dice import Dice
+from edgeproxy._core.limiter import Limiter
 from edgeproxy._core.table import RouteTable
 from edgeproxy._core.wheel import Wheel
 from edgeproxy.proxy.pool import Pools
@@ -14,6 +15,7 @@ from edgeproxy.telemetry.meters import EndpointMeter, Meters
 
 if TYPE_CHECKING:
     from edgeproxy.proxy.call import Call
+    from edgeproxy.proxy.waiting import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,12 @@ class DataPlane:
     is_draining: bool = False  # … and new calls are refused
     emptied: asyncio.Event = field(default_factory=asyncio.Event)  # while draining: the last call has ended
     calls: "set[Call]" = field(default_factory=set)
+    lines: "dict[int, Line]" = field(default_factory=dict)  # of calls that wait for a lane, by the model's slot
+    limiter: Limiter = field(init=False)
     meter: EndpointMeter = field(init=False)
 
     def __post_init__(self) -> None:
+        self.limiter = Limiter(self.table)
         self.meter = self.meters.endpoint("chat")
 
     def forget(self, call: "Call") -> None:

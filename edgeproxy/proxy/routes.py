@@ -128,6 +128,7 @@ def _candidates(model: Model, routes: list[Route]) -> Candidates:
         column(lambda price: price.request),
         weights,
         model.slot,
+        sum(1 << position for position, route in enumerate(routes) if route.endpoint.limits.has_rate),
     )
 
 

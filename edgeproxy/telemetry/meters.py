@@ -89,7 +89,7 @@ class ProviderMeter:
 class EndpointMeter:
     """A kind of API route, one of `metrics.API_ENDPOINTS`."""
 
-    __slots__ = ("_count", "_durations", "_requests", "_slots", "began", "body", "overhead")
+    __slots__ = ("_count", "_durations", "_queued", "_requests", "_slots", "began", "body", "overhead")
 
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         count, total = place
@@ -102,6 +102,7 @@ class EndpointMeter:
             slots.histogram(first + kind * _LATENCY_BUCKETS, total_at + kind, _LATENCY).observe for kind in (0, 1)
         )
         self.overhead = slots.histogram(count + m.GATEWAY_TIME.first, total + m.GATEWAY_TIME.sum_at, _OVERHEAD).observe
+        self._queued = slots.histogram(count + m.QUEUE_TIME.first, total + m.QUEUE_TIME.sum_at, _LATENCY).observe
         self.body = slots.histogram(count + m.BODY_BYTES.first, total + m.BODY_BYTES.sum_at, _BODY).observe
 
     def ended(self, status: int, is_stream: bool, duration_s: float) -> None:
@@ -112,6 +113,17 @@ class EndpointMeter:
 
     def disconnected(self, phase: m.Phase) -> None:
         self._slots.add(self._count + m.DISCONNECTS.first + phase)
+
+    def waits(self) -> None:
+        """A call waits for a lane, until `waited`."""
+        self._slots.add(self._count + m.WAITING.first)
+
+    def waited(self, seconds: float) -> None:
+        self._slots.add(self._count + m.WAITING.first, -1)
+        self._queued(seconds)
+
+    def shed(self, reason: m.Shed) -> None:
+        self._slots.add(self._count + m.SHED.first + reason)
 
     def rejected(self, reason: m.Refusal) -> None:
         self._slots.add(self._count + m.REJECTED.first + reason)
@@ -198,6 +210,7 @@ def clear_gauges(slots: MetricSlots, worker: int, layout: Layout) -> None:
     slots.clear(worker, layout.place(m.NODE, 0)[0] + m.STREAMS_IN_FLIGHT.first)
     for index in range(len(m.API_ENDPOINTS)):
         slots.clear(worker, layout.place(m.ENDPOINT, index)[0] + m.IN_FLIGHT.first)
+        slots.clear(worker, layout.place(m.ENDPOINT, index)[0] + m.WAITING.first)
     for index in range(layout.provider_capacity):
         slots.clear(worker, layout.place(m.PROVIDER, index)[0] + m.CONNECTIONS.first, 2)
 

@@ -72,6 +72,14 @@ class Refusal(IntEnum):
     DRAINING = 7
 
 
+class Shed(IntEnum):
+    """Why a call that wanted to wait for a lane was turned away."""
+
+    FULL = 0
+    TOO_LONG = 1
+    WAITED = 2
+
+
 class Phase(IntEnum):
     """When a client left."""
 
@@ -177,6 +185,9 @@ GATEWAY_TIME = ENDPOINT.histogram(
 IN_FLIGHT = ENDPOINT.gauge("requests_in_flight", "Client requests being served.")
 DISCONNECTS = ENDPOINT.counter("client_disconnects", "Clients that left before the end.", phase=_labels(Phase))
 BODY_BYTES = ENDPOINT.histogram("request_body_bytes", "Request body size.", BODY)
+WAITING = ENDPOINT.gauge("requests_waiting", "Client requests that wait for a lane at its limits.")
+QUEUE_TIME = ENDPOINT.histogram("queue_seconds", "Time that a client request waited for a lane.", LATENCY)
+SHED = ENDPOINT.counter("shed", "Client requests that did not get a lane at its limits in time.", reason=_labels(Shed))
 REJECTED = ENDPOINT.counter("rejected", "Requests refused before routing.", reason=_labels(Refusal))
 
 # A provider.

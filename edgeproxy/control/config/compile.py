@@ -17,6 +17,7 @@ from edgeproxy.control.config.options import (
     ModelOptions,
     PriceOptions,
     ProviderOptions,
+    QueueOptions,
     TimeoutOptions,
 )
 from edgeproxy.control.config.problems import did_you_mean
@@ -25,7 +26,7 @@ from edgeproxy.control.keys import digest, label
 from edgeproxy.control.known import BY_SLUG, known_at
 from edgeproxy.domain.money import Price
 from edgeproxy.domain.secret import Secret
-from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Snapshot, Timeouts
+from edgeproxy.domain.snapshot import Endpoint, Key, Lane, LaneLimits, Model, Provider, Queue, Snapshot, Timeouts
 
 OWNED_HEADERS = frozenset(
     {
@@ -53,6 +54,21 @@ def timeouts_from(options: TimeoutOptions, inherited: Timeouts) -> Timeouts:
     return replace(inherited, **{f"{name}_s": value for name, value in given.items() if value is not None})
 
 
+def queue_from(options: QueueOptions, inherited: Queue) -> Queue:
+    calls = inherited.calls if options.calls is None else options.calls
+    return Queue(calls, inherited.wait_s if options.wait is None else options.wait)
+
+
+def limits_of(provider: ProviderOptions, endpoint: EndpointOptions | None = None) -> LaneLimits:
+    """Of each lane: the endpoint's own, key by key, else the provider's."""
+
+    def either(name: str) -> Any:
+        own = getattr(endpoint, name, None)
+        return getattr(provider, name) if own is None else own
+
+    return LaneLimits(*map(either, ("requests_per_minute", "tokens_per_minute", "max_concurrency", "burst")))
+
+
 def credentials_of(provider: ProviderOptions) -> tuple[tuple[str, Secret | None], ...]:
     if provider.credentials:
         return tuple((credential.name, credential.api_key) for credential in provider.credentials)
@@ -71,6 +87,7 @@ class _Compiler:
         self.reader = reader
         self.catalog = catalog
         self.timeouts = timeouts_from(config.timeouts, Timeouts())
+        self.queue = queue_from(config.routing.queue, Queue())
         self.providers: dict[str, ProviderOptions] = {}
         self.catalog_names: dict[str, str] = {}
         self.now = time.time()
@@ -162,6 +179,7 @@ class _Compiler:
             supported_parameters=tuple(parameters),
             tokenizer=item.tokenizer,
             hugging_face_id=item.hugging_face_id,
+            queue=queue_from(item.queue, self.queue),
         )
 
     def endpoint(self, model: ModelOptions, item: EndpointOptions, path: Path) -> Endpoint:
@@ -191,8 +209,15 @@ class _Compiler:
             max_completion_tokens=item.max_completion_tokens or (listed.max_completion_tokens if listed else None),
             quantization=item.quantization,
             supported_parameters=item.supported_parameters or (listed.supported_parameters if listed else ()),
-            max_concurrency=item.max_concurrency,
+            limits=self._limits(provider, item, path),
         )
+
+    def _limits(self, provider: ProviderOptions | None, item: EndpointOptions, path: Path) -> LaneLimits:
+        limits = limits_of(provider, item) if provider else LaneLimits()
+        if item.burst is not None and not limits.has_rate:
+            hint = "set `requests_per_minute` or `tokens_per_minute`, or remove it"
+            self.reader.report_at((*path, "burst"), "a burst of no limit does nothing", hint, is_warning=True)
+        return limits
 
     def _price(self, item: EndpointOptions, listed: CatalogModel | None) -> Price:
         if isinstance(item.price, PriceOptions):
@@ -251,9 +276,22 @@ class _Compiler:
                 self.reader.report_at(
                     ("providers", index, "name"), "this provider serves no model", hint, is_warning=True
                 )
+        self._advise_queue(self.queue, ("routing", "queue"))
+        for index, model in enumerate(self.config.models):
+            if model.queue != QueueOptions():
+                self._advise_queue(queue_from(model.queue, self.queue), ("models", index, "queue"))
         if not self.config.keys:
             hint = "edgeproxy keys make prints a key and what to write here"
             self.reader.report_at((), "no `keys`: every call will be refused", hint, is_warning=True)
+
+    def _advise_queue(self, queue: Queue, path: Path) -> None:
+        if (queue.calls == 0) != (queue.wait_s == 0):
+            zero, other = ("calls", "wait") if queue.calls == 0 else ("wait", "calls")
+            hint = f"set `{zero}` too, or `{other}` to 0"
+            self.reader.report_at((*path, zero), f"`{zero}` is 0, so no call waits", hint, is_warning=True)
+        elif queue.wait_s > self.config.routing.deadline:
+            hint = "shorten it, or lengthen `routing.deadline`"
+            self.reader.report_at((*path, "wait"), "longer than a whole call may take", hint, is_warning=True)
 
     def _unique(
         self, values: Iterable[tuple[Path, Any]], message: str = "this name stands here already", hint: str = ""

@@ -30,7 +30,7 @@ from edgeproxy.control.config.kinds import (
 )
 from edgeproxy.control.config.shapes import AnyKind, Either, Items, Object, Table
 from edgeproxy.domain.secret import Secret
-from edgeproxy.domain.snapshot import Timeouts
+from edgeproxy.domain.snapshot import LaneLimits, Queue, Timeouts
 
 MAX_LANES = 64  # a model's candidates are one machine word of bits
 
@@ -97,6 +97,11 @@ MODALITY = Choice("text", "image", "file", "audio", "video", "embeddings", "spee
 QUANTIZATION = Choice("int4", "int8", "fp4", "fp6", "fp8", "fp16", "bf16", "fp32", "unknown")
 SECONDS = Duration()
 _TIMES = Timeouts()
+_QUEUE = Queue()
+A_MINUTE = Integer(0, 1_000_000_000)
+CONCURRENCY = Integer(0, 1_000_000)
+BURST = Duration(0.0, 30.0)
+QUEUE_WAIT = Duration(0.0, 3600.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +173,21 @@ class Log:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QueueOptions:
+    """Calls that wait while every lane is at its limits. A model inherits what it does not set."""
+
+    calls: int | None = option(
+        Integer(0, 100_000),
+        "How many of a model may wait, on the whole node; 0 is no queue.",
+        None,
+        shown=str(_QUEUE.calls),
+    )
+    wait: float | None = option(
+        QUEUE_WAIT, "How long each may wait; 0 is no queue.", None, shown=QUEUE_WAIT.show(_QUEUE.wait_s)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Routing:
     """How a call moves on when an attempt fails."""
 
@@ -176,6 +196,7 @@ class Routing:
         Share(), "Share of calls that may be retried, for the node and for each model; 3 at a time always may.", 200_000
     )
     deadline: float = option(SECONDS, "For a whole call, whatever it tries. A client may ask for less.", 600.0)
+    queue: QueueOptions = option(Object(QueueOptions), "Waiting for a lane that is at its limits.", make=QueueOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +261,16 @@ class ProviderOptions:
     headers: dict[str, Secret] = option(Table(HEADER, HeaderValue(), 32), "Headers to add to every request.", make=dict)
     timeouts: TimeoutOptions = option(Object(TimeoutOptions), "Deadlines of its own.", make=TimeoutOptions)
     sends_usage: bool = option(Boolean(), "It understands `stream_options.include_usage`.", True)
+    requests_per_minute: int = option(
+        A_MINUTE, "Calls a minute. Like the three below for each lane alone: a credential at a model. 0 is no limit.", 0
+    )
+    tokens_per_minute: int = option(A_MINUTE, "Tokens a minute, of prompts and answers; 0 is no limit.", 0)
+    max_concurrency: int = option(CONCURRENCY, "Calls at a time; 0 is no limit.", 0)
+    burst: float = option(
+        BURST,
+        "So many seconds' worth of a minute's limit may go at once; the rest is spread over the minute.",
+        LaneLimits().burst_s,
+    )
     discover: bool = option(Boolean(), "Ask it for its models at start and on reload, and serve them all.", False)
 
 
@@ -279,7 +310,10 @@ class EndpointOptions:
     supported_parameters: tuple[str, ...] = option(
         Items(PARAMETER, 100), "Request parameters that it understands.", (), shown="from the catalog"
     )
-    max_concurrency: int = option(Integer(0, 1_000_000), "Calls at a time; 0 is no limit.", 0)
+    requests_per_minute: int | None = option(A_MINUTE, "Calls a minute at each lane.", None, shown="the provider's")
+    tokens_per_minute: int | None = option(A_MINUTE, "Tokens a minute at each lane.", None, shown="the provider's")
+    max_concurrency: int | None = option(CONCURRENCY, "Calls at a time at each lane.", None, shown="the provider's")
+    burst: float | None = option(BURST, "What may go at once of a minute's limit.", None, shown="the provider's")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,6 +336,9 @@ class ModelOptions:
     output_modalities: tuple[str, ...] = option(Items(MODALITY, 9), "What it writes.", ("text",), shown="text")
     tokenizer: str = option(NAME, "Family of its tokenizer.", "Other")
     hugging_face_id: str | None = option(Text("text"), "Its name on Hugging Face.", None)
+    queue: QueueOptions = option(
+        Object(QueueOptions), "Waiting for its lanes; by default as in `routing`.", make=QueueOptions
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
