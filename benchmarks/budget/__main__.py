@@ -102,7 +102,7 @@ def count(given: argparse.Namespace, work: Path, with_functions: bool) -> dict[s
             counts["call"] = 2 * given.calls, count_calls(dumps, load, given.calls)
         if given.only != "call":
             counts["event"] = given.streams * (LONG - SHORT), count_events(dumps, load, given.streams)
-    names = Names((work / "names").read_text() if with_functions else "")
+        names = Names((work / f"names.{pid}").read_text() if with_functions else "")
     return {kind: report.Counted(kind, units, counted, names) for kind, (units, counted) in counts.items()}
 
 

@@ -20,7 +20,7 @@ WRAPPER = """\
 [ "$2" = edgeproxy.node.worker ] || exec {python} "$@"
 export PYTHONHASHSEED=0 PYTHONPATH={build}:{root}
 exec valgrind --quiet --tool=callgrind --instr-atstart=no --separate-callers={depth} --dump-line=no \\
-    --compress-strings=yes --compress-pos=no --callgrind-out-file={work}/callgrind.out \\
+    --compress-strings=yes --compress-pos=no --callgrind-out-file={work}/callgrind.out.%p \\
     {python} {here}/worker.py {names} "$@"
 """
 
@@ -44,7 +44,7 @@ def write_wrapper(work: Path, with_functions: bool) -> Path:
             here=HERE,
             work=work,
             depth=DEPTH if with_functions else 0,
-            names=work / "names" if with_functions else "-",
+            names=f"{work}/names.$$" if with_functions else "-",
         )
     )
     path.chmod(0o755)
@@ -84,7 +84,7 @@ class Dumps:
     def take(self) -> Counts:
         tell(self._pid, "dump")
         self._count += 1
-        return read(self._work / f"callgrind.out.{self._count}")
+        return read(self._work / f"callgrind.out.{self._pid}.{self._count}")
 
 
 FUNCTION = re.compile(r"(c?)fn=\((\d+)\)(?: (.*))?$")

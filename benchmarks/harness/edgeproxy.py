@@ -84,12 +84,12 @@ def edgeproxy_command(worker_python: Path | None = None) -> list[str]:
 
 
 def worker_pids(supervisor: int) -> list[int]:
-    """None for a gateway that is not edgeproxy."""
-    return [pid for pid in tree(supervisor)[1:] if b"edgeproxy.node.worker" in command_line(pid)]
+    """Those that relay, not the one that is kept ready. None for a gateway that is not edgeproxy."""
+    return [pid for pid in tree(supervisor)[1:] if name_of(pid).startswith("edge worker")]
 
 
-def command_line(pid: int) -> bytes:
+def name_of(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/comm").read_text()
     except OSError:
-        return b""
+        return ""
