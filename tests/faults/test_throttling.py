@@ -70,6 +70,18 @@ async def test_u38_all_throttled_is_a_429_with_the_smallest_wait_at_once(lot: Lo
         assert len(a.requests) == len(b.requests) == 1, "nothing is sent while throttled"
 
 
+@pytest.mark.parametrize("status", [503, 529])
+async def test_row_6_an_endpoint_that_says_when_is_left_alone_until_then(lot: Lot, status: int) -> None:
+    async with lot.a.plays([Serve(lambda _request: [Send(error_body(status, "busy", "Retry-After: 30"))])]) as a:
+        async with lot.b.plays([chat()]):
+            for _ in range(4):
+                is_whole_stream(await lot.chat())
+        assert len(a.requests) == 1, "nothing is sent before the time that it named"
+        answer = await lot.chat(solo=True)
+    assert answer.status == 503
+    assert await lot.breaker() == "throttled"
+
+
 @dataclass(frozen=True)
 class Twin:
     """A model at one provider with two credentials."""
