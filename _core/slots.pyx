@@ -141,6 +141,24 @@ cdef class MetricSlots:
                 into[index] += region_of[index]
         return memoryview(total).cast("q")
 
+    def read_part(self, int first_worker, int step, Py_ssize_t first, Py_ssize_t size, Py_ssize_t first_sum, Py_ssize_t sums):
+        """Some counts and some sums, of `first_worker` and every `step`-th after it, as lists."""
+        cdef Py_ssize_t index
+        cdef int worker
+        cdef char *row
+        if not 0 <= first_worker < self.workers or step < 1:
+            raise IndexError(f"worker {first_worker} of {self.workers}, step {step}")
+        if min(first, size, first_sum, sums) < 0 or first + size > self.counts or first_sum + sums > self.sums:
+            raise IndexError(f"counts {first}+{size} of {self.counts}, sums {first_sum}+{sums} of {self.sums}")
+        cdef list counts_read = [0] * size, sums_read = [0.0] * sums
+        for worker in range(first_worker, self.workers, step):
+            row = self.base + worker * self.stride
+            for index in range(size):
+                counts_read[index] += (<int64_t *>row)[first + index]
+            for index in range(sums):
+                sums_read[index] += (<double *>(row + self.counts * 8))[first_sum + index]
+        return counts_read, sums_read
+
     def read_sums(self):
         """All sums of histograms, summed over the workers."""
         total = bytearray(self.sums * 8)

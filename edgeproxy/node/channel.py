@@ -46,6 +46,7 @@ class Boot(msgspec.Struct, tag="boot", frozen=True):
     generation: int  # of the snapshot
     settings: WorkerSettings
     plan: Plan
+    salt: bytes  # of the hashes of client addresses
     layout: dict[str, Any]
     snapshot: Snapshot
 

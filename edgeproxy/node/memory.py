@@ -7,6 +7,7 @@ import mmap
 import os
 from dataclasses import dataclass
 
+from edgeproxy._core.connections import ConnectionCounts
 from edgeproxy._core.table import RouteTable
 from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.telemetry.layout import Layout
@@ -59,12 +60,15 @@ class SharedMemory:
         self.plan = plan
         table = _page_up(plan.table_size)
         metrics = _page_up(metrics_size_of(plan.workers, layout))
-        if os.fstat(fd).st_size < table + metrics:
-            os.ftruncate(fd, table + metrics)
-        self._map = mmap.mmap(fd, table + metrics)
+        connections = _page_up(ConnectionCounts.size_of(plan.workers))
+        whole = table + metrics + connections
+        if os.fstat(fd).st_size < whole:
+            os.ftruncate(fd, whole)
+        self._map = mmap.mmap(fd, whole)
         view = memoryview(self._map)
         self._table = view[:table]
-        self.metrics = view[table:]
+        self.metrics = view[table : table + metrics]
+        self._connections = view[table + metrics :]
 
     @classmethod
     def make(cls, plan: Plan, layout: Layout) -> "SharedMemory":
@@ -74,3 +78,7 @@ class SharedMemory:
         """The table, as `worker` writes to it."""
         plan = self.plan
         return RouteTable(self._table, plan.hosts, plan.endpoints, plan.lanes, plan.pools, plan.workers, worker)
+
+    def connection_counts(self, worker: int) -> ConnectionCounts:
+        """The counts of client connections, as `worker` writes to them."""
+        return ConnectionCounts(self._connections, self.plan.workers, worker)

@@ -8,6 +8,7 @@ import os
 import resource
 
 from edgeproxy.node.cgroup import cpu_quota
+from edgeproxy.proxy.acceptor import RESERVE
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,11 @@ def raise_fd_limit(*, warns: bool = False) -> int:
             hard // 2,
         )
     return hard
+
+
+def most_clients() -> int:
+    """How many clients this process can serve: each may need a connection to a provider too."""
+    return max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE) // 2)
 
 
 def settle_memory() -> None:

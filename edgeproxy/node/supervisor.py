@@ -58,6 +58,8 @@ class Supervisor:
         layout = places.assign(snapshot)
         self._memory = SharedMemory.make(Plan.for_snapshot(snapshot, rows), layout)
         self._table = self._memory.route_table(0)
+        self._connections = self._memory.connection_counts(0)
+        self._salt = os.urandom(16)
         slots = SlotDirectory(self._memory.plan, self._table)
         self._current = Current(settings, slots.commit(slots.place(snapshot)), layout)
         self._listening = listening
@@ -78,11 +80,12 @@ class Supervisor:
         current = self._current
         settings = settings_for_worker(current.settings)
         places = current.layout.to_dict()
-        return Boot(slot, row, current.generation, settings, self._memory.plan, places, current.snapshot)
+        return Boot(slot, row, current.generation, settings, self._memory.plan, self._salt, places, current.snapshot)
 
     def _reclaim(self, row: int) -> None:
-        """A worker has ended: what it had running, its permits and its gauges are free again."""
+        """A worker has ended: what it had running, its permits, connections and gauges are free again."""
         self._table.reclaim_worker(row)
+        self._connections.reclaim(row)
         self._collector.forget_worker(row)
 
     # --- life --------------------------------------------------------------------------------------------------

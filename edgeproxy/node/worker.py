@@ -5,13 +5,12 @@ python -m edgeproxy.node.worker <control fd>
 
 import asyncio
 import logging
-import math
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 import uvloop
@@ -41,13 +40,14 @@ from edgeproxy.node.channel import (
     receive,
     receive_descriptors,
 )
+from edgeproxy.node.history import History, Prepared
 from edgeproxy.node.memory import SharedMemory
-from edgeproxy.node.process import harden, raise_fd_limit, rename, settle_memory
+from edgeproxy.node.process import harden, most_clients, raise_fd_limit, rename, settle_memory
 from edgeproxy.proxy.acceptor import Acceptor
 from edgeproxy.proxy.aiohttp_door import AiohttpExchange, DoorRunner, add_chat_routes, require_compiled_parser
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
 from edgeproxy.proxy.authenticate import authenticate
-from edgeproxy.proxy.connections import DoorLimits
+from edgeproxy.proxy.connections import Connections, DoorLimits
 from edgeproxy.proxy.drain import drain
 from edgeproxy.proxy.express_door import ExpressServer
 from edgeproxy.proxy.plane import DataPlane, Limits
@@ -63,6 +63,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TICK_S = 0.05
 HOUSEKEEPING_TICKS = 20  # once a second
+LATE_S = 0.2  # a tick that comes so late: the loop stood still
+BLOCKED_S = 1.0  # … for so long that the operator should know
+READ_FIRST_S = 0.005
 ORPHAN_S = 30.0  # for the calls of a worker whose supervisor died
 
 
@@ -104,7 +107,11 @@ class Worker:
             keepalive_s=settings.keepalive_s,
         )
         self._catalog = CatalogView(LiveView(boot.snapshot, self._table, time.monotonic))
-        self._runner = DoorRunner(self._application(), self.plane, self._limits)
+        counted = Connections(
+            self._limits, self.plane.meter, memory.connection_counts(boot.row), boot.salt, most_clients()
+        )
+        self._connections = counted
+        self._runner = DoorRunner(self._application(), self.plane, self._limits, counted)
         self._is_express = settings.door == "express"
 
     def _application(self) -> web.Application:
@@ -150,7 +157,7 @@ class Worker:
         await self._runner.setup()
         reference = cast(DoorServer, self._runner.server)
         self._door = ExpressServer(reference, self.plane) if self._is_express else reference
-        self._acceptor = Acceptor(self.plane.loop, listening, self._door)
+        self._acceptor = Acceptor(self.plane.loop, listening, self._door, self._connections)
         self._tick()
         settle_memory()
         self._channel.send(Told("ready"))
@@ -202,7 +209,7 @@ class Worker:
         self._acceptor.close()
         self._channel.send(Told("retired"))
         until = time.monotonic() + timeout_s
-        while (self._door.counted.open or self._acceptor.is_busy) and time.monotonic() < until:  # noqa: ASYNC110
+        while (self._connections.open or self._acceptor.is_busy) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
         await self._drain(0.0)
 
@@ -233,15 +240,25 @@ class Worker:
         """The clockwork of the worker: deadlines, and once a second the housekeeping."""
         self.plane.loop.call_later(TICK_S, self._tick)  # first: no error below may stop the clockwork
         now = time.monotonic()
-        if self._tick_due:
-            self._meters.node.loop_lag(max(0.0, now - self._tick_due))
+        lag_s = max(0.0, now - self._tick_due) if self._tick_due else 0.0
+        self._meters.loop_lag(lag_s)
         self._tick_due = now + TICK_S
-        self.plane.wheel.advance(now)
+        if lag_s < LATE_S:
+            self.plane.wheel.advance(now)
+        else:
+            self._after_a_stop(lag_s)
         self._ticks += 1
         if self._ticks % 4 == 0:
             self._access.flush()
         if self._ticks % HOUSEKEEPING_TICKS == 0:
             self._keep_house()
+
+    def _after_a_stop(self, lag_s: float) -> None:
+        """What has arrived meanwhile is read before anybody's deadline is judged: nobody else was late."""
+        if lag_s >= BLOCKED_S:
+            log.warning("the event loop stood still for %.1f s", lag_s)
+        # Timers that are due already run before the sockets are read; this one is due only in the turn after.
+        self.plane.loop.call_later(READ_FIRST_S, lambda: self.plane.wheel.advance(time.monotonic()))
 
     def _keep_house(self) -> None:
         self.plane.pools.sweep()
@@ -280,38 +297,6 @@ async def _own_headers(request: web.Request, response: web.StreamResponse) -> No
 
 def placed(snapshot: Snapshot) -> bool:
     return all(model.slot >= 0 for model in snapshot.models)
-
-
-class Prepared:
-    """A snapshot made ready, until all workers have it ready."""
-
-    def __init__(self, generation: int, snapshot: Snapshot, book: RouteBook) -> None:
-        self.generation = generation
-        self.snapshot = snapshot
-        self.book = book
-
-    @classmethod
-    def of(cls, message: Load, meters: Meters) -> "Prepared":
-        meters.load(Layout.from_dict(message.layout))
-        return cls(message.generation, message.snapshot, RouteBook(message.snapshot, meters))
-
-
-class History:
-    """Which snapshots running calls may still use: a call keeps the one that it began with."""
-
-    def __init__(self, generation: int) -> None:
-        self._swaps = [(generation, 0.0)]  # generation, and since when
-
-    def swapped(self, generation: int, now: float) -> None:
-        self._swaps.append((generation, now))
-
-    def oldest(self, begun: Iterable[float]) -> int:
-        """`begun`: when the calls that run were received."""
-        if len(self._swaps) > 1:
-            first = min(begun, default=math.inf)
-            while len(self._swaps) > 1 and self._swaps[1][1] <= first:
-                self._swaps.pop(0)
-        return self._swaps[0][0]
 
 
 async def serve(sock: socket.socket, boot: Boot, memory_fd: int, listening: int, log_fd: int) -> None:

@@ -7,23 +7,46 @@ waits for seconds before anybody has read its first byte.
 import asyncio
 import errno
 import logging
+import os
+import resource
 import socket
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 log = logging.getLogger(__name__)
 
 BATCH = 64  # connections a turn
-REST_S = 0.2  # when there are no descriptors left
+REST_S = 0.2  # when there is no room
+SAY_EVERY_S = 10.0
+RESERVE = 64  # descriptors that clients do not get
 EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Places(Protocol):
+    """Who says how many connections there may be."""
+
+    def take(self) -> bool:
+        """A place for one more; if there is none, whoever comes waits in the kernel."""
+
+    def give(self) -> None:
+        """A place that was taken and not used."""
 
 
 class Acceptor:
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, listening: socket.socket, factory: Callable[[], asyncio.Protocol]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listening: socket.socket,
+        factory: Callable[[], asyncio.Protocol],
+        places: Places,
     ) -> None:
         self._loop = loop
         self._listening = listening
         self._factory = factory
+        self._places = places
+        self._most_fds = max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE)
+        self._said_at = 0.0
         self._arriving: set[asyncio.Task[object]] = set()
         self._is_closed = False
         listening.setblocking(False)
@@ -59,29 +82,56 @@ class Acceptor:
     def _take_some(self) -> bool:
         """A batch; whether more may wait."""
         for _ in range(BATCH):
+            if not self._places.take():
+                self._rest("there are as many connections as there may be")
+                return False
             try:
                 sock, _ = self._listening.accept()
             except BlockingIOError:
+                self._places.give()
                 return False
             except OSError as error:
+                self._places.give()
                 if error.errno in EXHAUSTED:
-                    self._rest()
+                    self._rest(str(error.strerror).lower())
                     return False
                 continue  # a client that left while it waited
             sock.setblocking(False)
             task = self._loop.create_task(self._open(sock))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
+            if sock.fileno() >= self._most_fds:  # a new descriptor is always the lowest that is free
+                self._rest("the last descriptors are kept for providers and the log")
+                return False
         return True
 
     async def _open(self, sock: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._factory, sock)
-        except OSError:
-            sock.close()  # reset before it was ours
+        except OSError:  # reset before it was ours
+            self._places.give()
+            sock.close()
 
-    def _rest(self) -> None:
-        """No descriptor is free: look again in a moment instead of spinning."""
-        log.warning("no file descriptors left: new connections wait")
+    def _rest(self, why: str) -> None:
+        """No room: look again in a moment instead of spinning. What comes meanwhile waits in the kernel."""
+        if time.monotonic() >= self._said_at + SAY_EVERY_S:
+            self._said_at = time.monotonic()
+            log.warning("new connections wait: %s", why)
         self._loop.remove_reader(self._listening.fileno())
-        self._loop.call_later(REST_S, self._resume)
+        self._loop.call_later(REST_S, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._is_closed:
+            return
+        if self._lowest_free_fd() >= self._most_fds:
+            self._loop.call_later(REST_S, self._look_again)
+        else:
+            self._resume()
+
+    def _lowest_free_fd(self) -> int:
+        try:
+            fd = os.dup(self._listening.fileno())
+        except OSError:
+            return self._most_fds
+        os.close(fd)
+        return fd

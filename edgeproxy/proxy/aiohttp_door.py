@@ -128,11 +128,13 @@ class AiohttpExchange:
 class DoorRunner(web.AppRunner):
     """Runs the application behind a DoorServer."""
 
-    def __init__(self, app: web.Application, plane: DataPlane, limits: DoorLimits) -> None:
+    def __init__(
+        self, app: web.Application, plane: DataPlane, limits: DoorLimits, counted: Connections | None = None
+    ) -> None:
         super().__init__(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
         self._plane = plane
         self._limits = limits
-        self.counted = Connections(limits, plane.meter)
+        self.counted = counted or Connections(limits, plane.meter)
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

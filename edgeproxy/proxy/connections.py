@@ -1,9 +1,10 @@
-"""How many client connections a worker holds, in all and from one address; and what each of them may take."""
+"""How many client connections a node holds, in all and from one address; and what each of them may take."""
 
 import ipaddress
-from collections import Counter
 from dataclasses import dataclass
+from hashlib import blake2b
 
+from edgeproxy._core.connections import ConnectionCounts
 from edgeproxy.telemetry.meters import EndpointMeter
 from edgeproxy.telemetry.metrics import Refusal
 
@@ -23,29 +24,56 @@ class DoorLimits:
 
 
 class Connections:
-    """Counts them; both doors of a worker share one."""
+    """Counts them, over all workers of the node; both doors of a worker share one."""
 
-    def __init__(self, limits: DoorLimits, meter: EndpointMeter) -> None:
-        self.open = 0
+    def __init__(
+        self,
+        limits: DoorLimits,
+        meter: EndpointMeter,
+        counts: ConnectionCounts | None = None,
+        salt: bytes = b"",
+        most_here: int = 1 << 30,
+    ) -> None:
+        """`salt` is the node's, and secret: nobody can choose addresses that are counted as another's."""
+        self.open = 0  # of this worker
+        self._taken = 0  # … and those that are arriving
+        self._most_here = most_here
         self._limits = limits
         self._meter = meter
-        self._by_address: Counter[str] = Counter()
+        self._counts = counts or ConnectionCounts(bytearray(ConnectionCounts.size_of(1)), 1, 0)
+        self._salt = salt
+
+    def take(self) -> bool:
+        """A place for a connection that is about to be accepted. None is free: whoever comes waits in the kernel."""
+        if self._taken >= self._most_here or not self._counts.take(self._limits.connections):
+            return False
+        self._taken += 1
+        return True
+
+    def give(self) -> None:
+        """Nobody came for it, or nobody needs it any more."""
+        self._taken -= 1
+        self._counts.give()
 
     def admit(self, address: str) -> bool:
-        """Count a new connection, unless it is one too many."""
-        is_full = self.open >= self._limits.connections
-        if is_full or (self._by_address[address] >= self._limits.per_address and not _is_near(address)):
+        """Let a connection have the place that was taken for it, unless its address has too many."""
+        key, counts = self._key(address), self._counts
+        counts.enter(key)
+        if counts.of(key) > self._limits.per_address and not _is_near(address):
+            counts.leave(key)
+            self.give()
             self._meter.rejected(Refusal.OVERLOAD)
             return False
         self.open += 1
-        self._by_address[address] += 1
         return True
 
     def release(self, address: str) -> None:
         self.open -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        self._counts.leave(self._key(address))
+        self.give()
+
+    def _key(self, address: str) -> int:
+        return int.from_bytes(blake2b(address.encode(), digest_size=8, key=self._salt).digest(), "little")
 
 
 def _is_near(address: str) -> bool:

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from edgeproxy._core.codes import STATE_NAMES
 from edgeproxy._core.slots import MetricSlots
 from edgeproxy.telemetry import metrics as m
-from edgeproxy.telemetry.families import Place, Row, Totals, alone, counter, families, gauge, single
+from edgeproxy.telemetry.families import Place, Row, Totals, alone, counter, families, gauge, of_workers, single
 from edgeproxy.telemetry.layout import Layout, Pair
 from edgeproxy.telemetry.live import METRIC_STATES, LiveView
 from edgeproxy.telemetry.meters import clear_gauges
@@ -72,6 +72,7 @@ class NodeCollector(Collector):
         states = live.states()
         self._show(active, states)
         yield from families(m.NODE, totals, [[((), layout.place(m.NODE, 0))]])
+        yield from of_workers(self._slots, [worker.name for worker in self._facts.workers()], layout)
         yield from families(m.ENDPOINT, totals, alone(m.API_ENDPOINTS, m.ENDPOINT, layout))
         yield from families(m.PROVIDER, totals, alone(layout.providers, m.PROVIDER, layout), is_sparse=True)
         yield from families(m.PAIR, totals, self._pair_rows(active), is_sparse=True)

@@ -20,8 +20,8 @@ class Totals:
     """The slots of all workers, added up once for a scrape."""
 
     def __init__(self, slots: MetricSlots) -> None:
-        self.counts = slots.read_counts()
-        self.sums = slots.read_sums()
+        self.counts: Sequence[int] = slots.read_counts()
+        self.sums: Sequence[float] = slots.read_sums()
 
     def active_pairs(self, layout: Layout) -> dict[Pair, Place]:
         """The pairs that have ever counted anything. Most of a big catalog has not."""
@@ -105,3 +105,15 @@ def single(metric: m.Metric, value: float, *labels: str) -> GaugeMetricFamily:
     family = gauge(metric)
     family.add_metric(labels, float(value))
     return family
+
+
+def of_workers(slots: MetricSlots, names: Sequence[str], layout: Layout) -> Iterator[Family]:
+    """What is told apart by worker. A slot's rows are its number and every `len(names)`-th after it."""
+    group, place = m.WORKER, layout.place(m.WORKER, 0)
+    for metric in group.metrics:
+        family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for slot, name in enumerate(names):
+            first, width = place[0] + metric.first, len(metric.bounds) + 1
+            buckets, (total,) = slots.read_part(slot, len(names), first, width, place[1] + metric.sum_at, 1)
+            family.add_metric([name], _cumulative(metric.bounds, buckets), total)
+        yield family

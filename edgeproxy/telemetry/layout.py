@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeproxy.domain.snapshot import Snapshot
-from edgeproxy.telemetry.metrics import API_ENDPOINTS, ENDPOINT, NODE, OTHER, PAIR, PROVIDER, Group
+from edgeproxy.telemetry.metrics import API_ENDPOINTS, ENDPOINT, NODE, OTHER, PAIR, PROVIDER, WORKER, Group
 
 Pair = tuple[str, str]  # model, provider
 
@@ -45,6 +45,7 @@ class Layout:
 
     def _order(self) -> Iterable[tuple[Group, int]]:
         yield NODE, 1
+        yield WORKER, 1  # what is a worker's own is in its own row
         yield ENDPOINT, len(API_ENDPOINTS)
         yield PROVIDER, self.provider_capacity
         yield PAIR, self.pair_capacity

@@ -131,20 +131,17 @@ class EndpointMeter:
 
 @final
 class NodeMeter:
-    __slots__ = ("_count", "_slots", "_sum")
+    __slots__ = ("_count", "_slots")
 
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         self._slots = slots
-        self._count, self._sum = place
+        self._count = place[0]
 
     def stream_opened(self) -> None:
         self._slots.add(self._count + m.STREAMS_IN_FLIGHT.first, 1)
 
     def stream_closed(self) -> None:
         self._slots.add(self._count + m.STREAMS_IN_FLIGHT.first, -1)
-
-    def loop_lag(self, seconds: float) -> None:
-        self._slots.observe(self._count + m.LOOP_LAG.first, self._sum + m.LOOP_LAG.sum_at, _LAG, seconds)
 
     def budget_exhausted(self) -> None:
         self._slots.add(self._count + m.BUDGET_EXHAUSTED.first)
@@ -172,6 +169,8 @@ class Meters:
         for bounds in _BOUNDS:
             slots.add_bounds(bounds)
         self.node = NodeMeter(slots, layout.place(m.NODE, 0))
+        count, total = layout.place(m.WORKER, 0)
+        self.loop_lag = slots.histogram(count + m.LOOP_LAG.first, total + m.LOOP_LAG.sum_at, _LAG).observe
         self._endpoints = {
             name: EndpointMeter(slots, layout.place(m.ENDPOINT, index)) for index, name in enumerate(m.API_ENDPOINTS)
         }

@@ -168,10 +168,13 @@ def _live(name: str, kind: Kind, text: str, *labels: str) -> Metric:
 # One of each a node.
 NODE = Group()
 STREAMS_IN_FLIGHT = NODE.gauge("streams_in_flight", "SSE streams open to clients.")
-LOOP_LAG = NODE.histogram("event_loop_lag_seconds", "Event loop scheduling delay.", LAG)
 BUDGET_EXHAUSTED = NODE.counter("retry_budget_exhausted", "Calls whose next attempt the retry budget refused.")
 POISONED = NODE.counter("poisoned_calls", "Calls that failed at several providers and were taken to be at fault.")
 INTERNAL_ERRORS = NODE.counter("internal_errors", "Calls that ended in a bug of edgeproxy's own.")
+
+# A worker slot: told apart, because one loop that stands still is nothing beside the others.
+WORKER = Group(("worker",))
+LOOP_LAG = WORKER.histogram("event_loop_lag_seconds", "Event loop scheduling delay.", LAG)
 
 # A kind of API route.
 ENDPOINT = Group(("endpoint",))
@@ -244,7 +247,7 @@ CONFIG_INFO = _live("config_info", "gauge", "Configuration in force.", "hash")
 BUILD_INFO = _live("build_info", "gauge", "Build.", "version", "python", "revision")
 FOLDED_PAIRS = _live("metrics_folded_pairs", "gauge", "Pairs of model and provider counted under model=other.")
 
-GROUPS = (NODE, ENDPOINT, PROVIDER, PAIR)
+GROUPS = (NODE, WORKER, ENDPOINT, PROVIDER, PAIR)
 LIVE = (
     BREAKER_STATE,
     BREAKER_TRANSITIONS,

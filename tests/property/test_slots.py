@@ -71,3 +71,7 @@ def test_agrees_with_reference(history: list[Step]) -> None:
         step(compiled, expected)
     assert list(compiled[0].read_counts()) == expected.read_counts()
     assert list(compiled[0].read_sums()) == expected.read_sums()
+    for first_worker in range(WORKERS):
+        counts_read, sums_read = compiled[0].read_part(first_worker, 2, 3, COUNTS - 3, 0, SUMS)
+        assert counts_read == expected.read_part(first_worker, 2, 3, COUNTS - 3)
+        assert len(sums_read) == SUMS

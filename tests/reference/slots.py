@@ -30,3 +30,6 @@ class MetricSlots:
 
     def read_sums(self) -> list[float]:
         return [sum(column) for column in zip(*self.sums, strict=True)]
+
+    def read_part(self, first_worker: int, step: int, first: int, size: int) -> list[int]:
+        return [sum(column) for column in zip(*self.counts[first_worker::step], strict=True)][first : first + size]

@@ -131,3 +131,12 @@ def test_bounds_that_do_not_rise_are_refused(bounds: tuple[float, ...]) -> None:
     _, (slots, _) = make()
     with pytest.raises(ValueError, match="bounds"):
         slots.add_bounds(bounds)
+
+
+@pytest.mark.parametrize(
+    "part", [(2, 1, 0, 1, 0, 0), (0, 0, 0, 1, 0, 0), (0, 1, COUNTS, 1, 0, 0), (0, 1, 0, 1, 0, SUMS + 1)]
+)
+def test_a_part_that_does_not_exist_is_refused(part: tuple[int, int, int, int, int, int]) -> None:
+    memory = bytearray(MetricSlots.size_of(2, COUNTS, SUMS))
+    with pytest.raises(IndexError):
+        MetricSlots(memory, 2, -1, COUNTS, SUMS).read_part(*part)

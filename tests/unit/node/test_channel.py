@@ -47,7 +47,7 @@ SETTINGS = WorkerSettings(
     log_format="json",
     door="express",
 )
-BOOT = Boot(1, 3, 7, SETTINGS, Plan.for_snapshot(SNAPSHOT, 1), LAYOUT.to_dict(), SNAPSHOT)
+BOOT = Boot(1, 3, 7, SETTINGS, Plan.for_snapshot(SNAPSHOT, 1), b"salt", LAYOUT.to_dict(), SNAPSHOT)
 MESSAGES: list[Message] = [
     BOOT,
     Load(8, LAYOUT.to_dict(), SNAPSHOT),

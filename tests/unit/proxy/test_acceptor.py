@@ -16,6 +16,20 @@ class Greeter(asyncio.Protocol):
         transport.close()
 
 
+class Room:
+    """As many places as a test says."""
+
+    def __init__(self, places: int = 1_000_000) -> None:
+        self.places = places
+
+    def take(self) -> bool:
+        self.places -= self.places > 0
+        return self.places > 0
+
+    def give(self) -> None:
+        self.places += 1
+
+
 def listening() -> socket.socket:
     sock = socket.create_server(("127.0.0.1", 0), backlog=512)
     sock.setblocking(False)
@@ -32,7 +46,7 @@ async def greeted(port: int) -> bytes:
 def test_a_burst_of_more_than_a_batch_is_served() -> None:
     async def main() -> list[bytes]:
         sock = listening()
-        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter)
+        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter, Room())
         port = sock.getsockname()[1]
         try:
             return await asyncio.gather(*(greeted(port) for _ in range(BATCH + 40)))
@@ -55,7 +69,7 @@ def test_it_rests_and_comes_back_when_descriptors_are_out() -> None:
     async def main() -> bytes:
         plain = listening()
         sock = Exhausted(fileno=plain.detach())
-        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter)
+        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter, Room())
         try:
             return await greeted(sock.getsockname()[1])
         finally:
@@ -69,7 +83,7 @@ def test_a_closed_acceptor_refuses() -> None:
     async def main() -> None:
         sock = listening()
         port = sock.getsockname()[1]
-        Acceptor(asyncio.get_running_loop(), sock, Greeter).close()
+        Acceptor(asyncio.get_running_loop(), sock, Greeter, Room()).close()
         try:
             await greeted(port)
         except ConnectionRefusedError:
@@ -77,3 +91,37 @@ def test_a_closed_acceptor_refuses() -> None:
         raise AssertionError("the port still answers")
 
     uvloop.run(main())
+
+
+def test_without_a_place_whoever_comes_waits() -> None:
+    async def main() -> bytes:
+        sock, room = listening(), Room(0)
+        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter, room)
+        waiting = asyncio.ensure_future(greeted(sock.getsockname()[1]))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        room.places = 10
+        try:
+            return await waiting
+        finally:
+            acceptor.close()
+
+    assert uvloop.run(main()) == b"hello"
+
+
+def test_the_last_descriptors_are_not_for_clients(monkeypatch: Any) -> None:
+    async def main() -> bytes:
+        sock = listening()
+        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter, Room())
+        monkeypatch.setattr(acceptor, "_most_fds", 0)  # every descriptor is one too many
+        first = await greeted(sock.getsockname()[1])
+        second = asyncio.ensure_future(greeted(sock.getsockname()[1]))
+        await asyncio.sleep(0.3)
+        assert not second.done()
+        monkeypatch.setattr(acceptor, "_most_fds", 1 << 20)
+        try:
+            return first + await second
+        finally:
+            acceptor.close()
+
+    assert uvloop.run(main()) == b"hellohello"

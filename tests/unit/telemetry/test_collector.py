@@ -107,7 +107,7 @@ def use_everything(node: Node) -> None:
         provider.empty_answer()
         provider.broken_stream()
         meters.node.stream_opened()
-        meters.node.loop_lag(0.2)
+        meters.loop_lag(0.2)
         meters.node.budget_exhausted()
         meters.node.poisoned()
         meters.node.internal_error()
