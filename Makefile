@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -q
+FUZZ_SECONDS ?= 20
 UP_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hash
 OWN := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help up test build check cov annotate asan lock sbom clean
+.PHONY: help up test build check cov annotate asan fuzz faults lock sbom clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +27,8 @@ help:
 	@echo "make cov       coverage of Python and of the core       (build/coverage/)"
 	@echo "make annotate  the core as HTML: yellow lines cost Python (build/cython/)"
 	@echo "make asan      the core's tests under AddressSanitizer"
+	@echo "make fuzz      the fuzzers alone under it               (FUZZ_SECONDS=600)"
+	@echo "make faults    every fault test through both doors, on two workers"
 	@echo "make lock      requirements/*.txt from pyproject.toml, with hashes"
 	@echo "make sbom      CycloneDX list of what a node runs       (build/sbom.cdx.json)"
 	@echo "make clean     everything that make made"
@@ -60,6 +63,12 @@ annotate: $(STAMPS)/build
 
 asan: build $(STAMPS)/test
 	PYTHON=$(abspath $(BIN)/python) bash tests/asan.sh
+
+fuzz: build $(STAMPS)/test
+	PYTHON=$(abspath $(BIN)/python) FUZZ_SECONDS=$(FUZZ_SECONDS) bash tests/asan.sh -k fuzz
+
+faults: build $(STAMPS)/test
+	$(BIN)/pytest tests/faults --workers 2 --door express --door aiohttp $(PYTEST_ARGS)
 
 lock: $(STAMPS)/lock
 	bash requirements/lock.sh $(abspath $(BIN))
