@@ -32,6 +32,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--windows", help=f"separated by ';', of: {'; '.join(window.name for window in WINDOWS)}")
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK_ROWS)}, one short round, busy or not")
     parser.add_argument("--resume", action="store_true", help="go on with the last run, which was cut short")
+    parser.add_argument("--journal", type=Path, default=BUILD / "versus.jsonl", help="what --resume goes on with")
     parser.add_argument("--force", action="store_true", help="measure on a loaded machine; the figures mean little")
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     parser.add_argument("--record", action="store_true", help="write the tables to benchmarks/RESULTS.md")
@@ -80,7 +81,7 @@ def measure(given: argparse.Namespace, rows: list[Row], windows: list[Window], v
         "versions": versions,
         "windows": [w.name for w in windows],
     }
-    journal = Journal(BUILD / "versus.jsonl", given.resume, about)
+    journal = Journal(given.journal, given.resume, about)
     with tempfile.TemporaryDirectory(prefix="versus-") as directory, tools.upstream(ENDPOINTS) as upstream:
         work = Path(directory)
         ca_file = tls.make_certificates(work)

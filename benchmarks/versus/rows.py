@@ -30,7 +30,8 @@ class Row:
         if self.only:
             return window in self.only
         kinds = {"all": True, "core": self.is_core, "edgeproxy": self.name in ("edgeproxy", "edgeproxy-all")}
-        return kinds[window.rows] and not (self.name == "direct" and window in (CALLS, MORE_EVENTS))
+        is_client_alone = window is MORE_EVENTS or (window.clock == "latency" and not window.is_open_loop)
+        return kinds[window.rows] and not (self.name == "direct" and is_client_alone)
 
     def rounds(self, window: Window, asked: int) -> int:
         return min(asked, self.most_rounds, window.rounds or asked)

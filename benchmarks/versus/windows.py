@@ -17,6 +17,10 @@ class Window:
     rounds: int = 0  # 0: as many as are asked for
     is_warm: bool = False  # the window before has warmed the same paths
 
+    @property
+    def is_open_loop(self) -> bool:
+        return bool(self.rate or self.load_share)
+
 
 SHORT = ("--connections", "32", "--text-bytes", "300", "--body-bytes", "1024")
 SHORT_STREAM, LONG_STREAM = 64, 256  # events
