@@ -71,8 +71,13 @@ cdef class UpstreamConnection:
         """Close at once; nobody is told."""
         self.relay = None
         self.is_dirty = True
-        if not self.is_closed and self.transport is not None:
+        if self.is_closed:
+            return
+        if self.transport is not None:
             self.transport.abort()
+        else:  # it was never opened: nobody will tell that it is lost, and the parser holds it
+            self.is_closed = True
+            self.parser = self.pool = None
 
     cdef int reset_message(self) except -1:
         self.headers = {}
@@ -116,6 +121,9 @@ cdef class UpstreamConnection:
     # --- asyncio.Protocol --------------------------------------------------------------------------------------
 
     def connection_made(self, transport):
+        if self.is_closed:  # given up in the turn in which it was opened
+            transport.abort()
+            return
         self.transport = transport
         self.fd = direct_fd(transport)
         self.socket = socket_fd(transport)
@@ -198,6 +206,8 @@ cdef class UpstreamConnection:
 
     def connection_lost(self, exc):
         cdef Relay relay = self.relay
+        if self.is_closed:
+            return
         self.is_closed = True
         if exc is not None and self.failure_reason is None:
             self.failure_reason = type(exc).__name__

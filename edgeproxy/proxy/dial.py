@@ -37,7 +37,7 @@ class Dialer:
         self._origin = origin
         self.addresses = Addresses(origin.host, origin.port, resolver, clock)
         self._context = tls_context(origin.ca_file) if origin.is_tls else None
-        self._last: TlsTransport | None = None  # its session can be resumed
+        self.last_tls: TlsTransport | None = None  # its session can be resumed
 
     async def dial(self, connection: UpstreamConnection, timeouts: Timeouts) -> None:
         """Connect `connection`, or raise DialError."""
@@ -99,7 +99,7 @@ class Dialer:
     ) -> None:
         loop = asyncio.get_running_loop()
         shaken: asyncio.Future[Exception | None] = loop.create_future()
-        session = self._last.session if self._last is not None else None
+        session = self.last_tls.session if self.last_tls is not None else None
         tls = TlsTransport(connection, context, self._origin.host, session, shaken)
         try:
             async with asyncio.timeout(limit_s):
@@ -109,12 +109,12 @@ class Dialer:
             tls.abort()
             raise
         if isinstance(error, ssl.SSLCertVerificationError):
-            self._last = None
+            self.last_tls = None
             raise DialError("certificate", error.verify_message or "certificate refused")
         if error is not None:
-            self._last = None
+            self.last_tls = None
             raise DialError("tls", type(error).__name__)
-        self._last = tls
+        self.last_tls = tls
 
 
 async def _connect_one(address: Address, limit_s: float) -> socket.socket:

@@ -1,18 +1,24 @@
 """Dialling: names, addresses, time limits, on real loopback sockets."""
 
 import asyncio
+import contextlib
 import gc
+import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import trustme
+from support.inprocess import eventually
 from support.names import Names
 
 from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.providers.openai import Origin
-from edgeproxy.proxy.dial import DialError
+from edgeproxy.proxy.dial import DialError, tls_context
 from edgeproxy.proxy.pool import Pool
 
 QUICK = Timeouts(connect_s=0.3, tls_s=0.3)
@@ -119,3 +125,80 @@ async def test_a_dial_that_is_given_up_leaves_nothing_open(server: tuple[int, ob
     with pytest.raises(asyncio.CancelledError):
         await task
     assert pool.open == 0
+
+
+# --- TLS ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_of_a_providers_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    for context in (tls_context(None), tls_context(str(tmp_path / "ca.pem"))):
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+        assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+        assert context.options & ssl.OP_NO_RENEGOTIATION
+
+
+class TlsServer:
+    """Speaks HTTP/1.1 and h2, if asked; answers a byte so that its tickets are read."""
+
+    def __init__(self, folder: Path, host: str) -> None:
+        authority = trustme.CA()
+        self.ca_file = str(folder / f"{host}.pem")
+        authority.cert_pem.write_to_path(self.ca_file)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(host).configure_cert(self._context)
+        self._context.set_alpn_protocols(["h2", "http/1.1"])
+
+    async def start(self) -> None:
+        self._listening = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+        self.pool = Pool(
+            Origin("https", "provider.test", self._listening.sockets[0].getsockname()[1], self.ca_file),
+            Names(["127.0.0.1"]),
+        )
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.transport.abort()
+
+    def stop(self) -> None:
+        self._listening.close()
+
+
+async def test_http_1_is_agreed_and_a_session_resumed(tmp_path: Path) -> None:
+    server = TlsServer(tmp_path, "provider.test")
+    await server.start()
+    seen = []
+    for _ in range(2):
+        connection = await server.pool.dial(Timeouts())
+        last = server.pool.dialer.last_tls
+        assert last is not None
+        await eventually(lambda last=last: last.session is not None and last.session.has_ticket)  # type: ignore[misc]
+        seen.append((last.is_resumed, last.application_protocol))
+        connection.abort()
+    assert seen == [(False, "http/1.1"), (True, "http/1.1")]
+    server.stop()
+
+
+async def test_handshakes_that_fail_leave_neither_descriptors_nor_garbage(tmp_path: Path) -> None:
+    server = TlsServer(tmp_path, "other.test")
+    await server.start()
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # the server's complaints
+    assert await fails(server.pool) == "certificate"
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(50):
+            with contextlib.suppress(DialError):  # pytest.raises would hold the frames
+                await server.pool.dial(QUICK)
+        gc.collect()
+        found = {type(one).__name__ for one in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert not found & {"UpstreamConnection", "TlsTransport"}
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
+    server.stop()
