@@ -149,6 +149,11 @@ cdef class Limiter:
         self.check_pool(pool)
         return self.total_waiting(pool)
 
+    def seats(self, int route):
+        """Calls that may run at a lane at a time, as configured or learned from a 429; 0: no limit."""
+        self.table.check_lane(route)
+        return seats(&self.table.columns, route)
+
     def room(self, int route, double now):
         """What a lane would let in at once: (requests, tokens), -1 where it has no limit."""
         cdef Limit *limit = self.table.columns.limits + route

@@ -10,7 +10,7 @@ from typing import Final
 from edgeproxy.console.markup import Child, Markup, element, join, void
 from edgeproxy.domain.money import Price
 from edgeproxy.domain.snapshot import Provider
-from edgeproxy.telemetry.live import EndpointView, LiveView, ModelView, Percentiles, ScopeView
+from edgeproxy.telemetry.live import EndpointView, LaneView, LiveView, ModelView, Percentiles, ScopeView
 
 MOST_MODELS = 200
 _DASH: Final = "–"
@@ -104,9 +104,18 @@ def _endpoint(model: ModelView, view: EndpointView) -> Sequence[Child]:
         _latency(stats.ttft_ms_30m),
         _DASH if stats.throughput_30m is None else f"{stats.throughput_30m.p50:.0f}",
         _uptime(stats.uptime_30m, stats.uptime_1d),
-        view.in_flight,
+        _running(view),
         _breakers(view),
     )
+
+
+def _running(view: EndpointView) -> Markup:
+    """How many run of how many may, and what a minute allows each lane."""
+    limits = view.endpoint.limits
+    told = [f"{limits.requests_per_minute:,} calls/min"] if limits.requests_per_minute else []
+    told += [f"{limits.tokens_per_minute:,} tokens/min"] if limits.tokens_per_minute else []
+    running = f"{view.in_flight} of {view.seats}" if view.seats else str(view.in_flight)
+    return element("div", running, *(element("small", one) for one in told))
 
 
 def _price(price: Price) -> str:
@@ -137,7 +146,15 @@ def _breakers(view: EndpointView) -> Markup:
     scopes = [("host", view.host), ("endpoint", view.breaker)]
     scopes += [(lane.lane.credential, lane.breaker) for lane in view.lanes]
     blamed = [element("small", f"{name}: {_told(scope)}") for name, scope in scopes if scope.state != "closed"]
-    return element("div", _badge(*_words(view.state)), *blamed, class_="breaker")
+    held = [element("small", f"{lane.lane.credential}: {told}") for lane in view.lanes if (told := _limited(lane))]
+    return element("div", _badge(*_words(view.state)), *blamed, *held, class_="breaker")
+
+
+def _limited(lane: LaneView) -> str:
+    """What keeps calls out although the breakers would let them in."""
+    if lane.wait_s > 0:
+        return f"at its limit, {lane.wait_s:.0f} s"
+    return "no seat left" if lane.is_full else ""
 
 
 def _told(scope: ScopeView) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from aiohttp import web
 
 from edgeproxy import __version__
+from edgeproxy._core.limiter import Limiter
 from edgeproxy.control.config import Settings
 from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
@@ -243,7 +244,7 @@ class Supervisor:
         return self._current.layout
 
     def live(self) -> LiveView:
-        return LiveView(self._current.snapshot, self._table, time.monotonic)
+        return LiveView(self._current.snapshot, self._table, time.monotonic, Limiter(self._table))
 
     def is_draining(self) -> bool:
         return self._is_draining

@@ -51,6 +51,13 @@ class LiveTable(Protocol):
     def endpoint_stats(self, endpoint: int, now: float) -> TableStats | None: ...
 
 
+class LiveLimits(Protocol):
+    """The part of `_core.limiter.Limiter` that is read from outside."""
+
+    def seats(self, route: int) -> int: ...
+    def limit_wait_s(self, route: int, tokens: int, now: float) -> float: ...
+
+
 class Clock(Protocol):
     def __call__(self) -> float: ...
 
@@ -96,6 +103,12 @@ class LaneView:
     lane: Lane
     breaker: ScopeView
     in_flight: int
+    seats: int = 0  # calls at a time, as configured or learned; 0: no limit
+    wait_s: float = 0.0  # until its limits a minute let the smallest call in
+
+    @property
+    def is_full(self) -> bool:
+        return 0 < self.seats <= self.in_flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,11 @@ class EndpointView:
     @property
     def in_flight(self) -> int:
         return sum(lane.in_flight for lane in self.lanes)
+
+    @property
+    def seats(self) -> int:
+        """0: one of its lanes has no limit."""
+        return sum(lane.seats for lane in self.lanes) if all(lane.seats for lane in self.lanes) else 0
 
     @property
     def state(self) -> str:
@@ -143,9 +161,10 @@ def best(states: Iterable[str]) -> str:
 class LiveView:
     """A snapshot and the table it is laid over, at the time of asking."""
 
-    def __init__(self, snapshot: Snapshot, table: LiveTable, clock: Clock) -> None:
+    def __init__(self, snapshot: Snapshot, table: LiveTable, clock: Clock, limits: LiveLimits | None = None) -> None:
         self.snapshot = snapshot
         self._table = table
+        self._limits = limits
         self._clock = clock
         self._models = {model.id: model for model in snapshot.models}
         self._providers = {provider.slug: provider for provider in snapshot.providers}
@@ -219,8 +238,13 @@ class LiveView:
         )
 
     def _lane(self, lane: Lane, now: float) -> LaneView:
-        in_flight = self._table.in_flight(lane.slot) if lane.slot >= 0 else 0
-        return LaneView(lane, self._scope(SCOPE_LANE, lane.slot, now), in_flight)
+        breaker = self._scope(SCOPE_LANE, lane.slot, now)
+        if lane.slot < 0:
+            return LaneView(lane, breaker, 0)
+        limits, in_flight = self._limits, self._table.in_flight(lane.slot)
+        if limits is None:
+            return LaneView(lane, breaker, in_flight)
+        return LaneView(lane, breaker, in_flight, limits.seats(lane.slot), limits.limit_wait_s(lane.slot, 1, now))
 
     def _scope(self, scope: int, index: int, now: float) -> ScopeView:
         if index < 0:

@@ -89,5 +89,20 @@ def catalog() -> Snapshot:
     )
 
 
-def live_of(snapshot: Snapshot, table: FakeTable, now: float = 1000.0) -> LiveView:
-    return LiveView(snapshot, table, lambda: now)
+@dataclass
+class FakeLimits:
+    """Seats and waits by lane."""
+
+    of_seats: dict[int, int] = field(default_factory=dict)
+    waits: dict[int, float] = field(default_factory=dict)
+
+    def seats(self, route: int) -> int:
+        return self.of_seats.get(route, 0)
+
+    def limit_wait_s(self, route: int, tokens: int, now: float) -> float:
+        del tokens, now
+        return self.waits.get(route, 0.0)
+
+
+def live_of(snapshot: Snapshot, table: FakeTable, now: float = 1000.0, limits: FakeLimits | None = None) -> LiveView:
+    return LiveView(snapshot, table, lambda: now, limits)

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from support.live import FakeStats, FakeTable, catalog, live_of
+from support.live import FakeLimits, FakeStats, FakeTable, catalog, live_of
 
 from edgeproxy._core.codes import SCOPE_ENDPOINT, SCOPE_HOST, SCOPE_LANE, STATE_NAMES
 from edgeproxy.console.overview import MOST_MODELS, NodeSummary, fragment, page
+from edgeproxy.domain.snapshot import LaneLimits
 
 NODE = NodeSummary("0.1.0", "ready", 2, 2, "0123456789abcdef")
 EVIL = "<img src=x onerror=alert(1)>"
@@ -33,6 +34,18 @@ def test_breakers_with_scope_and_time() -> None:
     )
     text = fragment(NODE, live_of(catalog(), table), "")
     for expected in ("endpoint: hard open, model gone", "key2: throttled, 12 s", "host: open, connect, 5 s"):
+        assert expected in text
+
+
+def test_limits_and_who_is_at_them() -> None:
+    snapshot = catalog()
+    one, two = snapshot.models
+    limits = LaneLimits(requests_per_minute=60, tokens_per_minute=100_000, max_concurrency=4)
+    endpoints = tuple(replace(endpoint, limits=limits) for endpoint in one.endpoints)
+    limited = replace(snapshot, models=(replace(one, endpoints=endpoints), two))
+    live = live_of(limited, FakeTable(flights={0: 3, 1: 4}), limits=FakeLimits({0: 4, 1: 4, 2: 4}, {2: 11.7}))
+    text = fragment(NODE, live, "")
+    for expected in ("3 of 4", "4 of 8", "60 calls/min", "100,000 tokens/min", "no seat left", "at its limit, 12 s"):
         assert expected in text
 
 

@@ -200,6 +200,14 @@ def test_explain_names_the_limit() -> None:
     assert lanes.tables[0].explain(lanes.candidates, 1, PROMPT, OUTPUT, lanes.now)[0][3] == "tokens a minute reached"
 
 
+def test_seats_are_those_configured_or_learned() -> None:
+    lanes = Lanes(most=8)
+    assert lanes.limiters[0].seats(0) == 8
+    for attempt in [lanes.must_pick() for _ in range(6)]:
+        lanes.tables[0].throttled(attempt, 1.0, lanes.now)
+    assert lanes.limiters[1].seats(0) == 3
+
+
 def test_a_place_in_the_queue_is_the_nodes() -> None:
     lanes = Lanes()
     first, second = lanes.limiters
