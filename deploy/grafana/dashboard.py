@@ -199,6 +199,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
+            "Waiting for a lane",
+            (
+                (f"sum(edgeproxy_requests_waiting{{{NODE}}})", "waiting"),
+                (rate("edgeproxy_shed_total", NODE, "reason"), "turned away a second: {{reason}}"),
+            ),
+        ),
+        Panel(
             "CPU of the workers",
             ((rate("edgeproxy_worker_cpu_seconds_total", NODE, "instance, worker"), "{{instance}} {{worker}}"),),
             "percentunit",

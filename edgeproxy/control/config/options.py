@@ -101,6 +101,7 @@ _QUEUE = Queue()
 A_MINUTE = Integer(0, 1_000_000_000)
 CONCURRENCY = Integer(0, 1_000_000)
 BURST = Duration(0.0, 30.0)
+QUEUE_CALLS = Integer(0, 100_000)
 QUEUE_WAIT = Duration(0.0, 3600.0)
 
 
@@ -177,10 +178,7 @@ class QueueOptions:
     """Calls that wait while every lane is at its limits. A model inherits what it does not set."""
 
     calls: int | None = option(
-        Integer(0, 100_000),
-        "How many of a model may wait, on the whole node; 0 is no queue.",
-        None,
-        shown=str(_QUEUE.calls),
+        QUEUE_CALLS, "How many of a model may wait, on the whole node; 0 is no queue.", None, shown=str(_QUEUE.calls)
     )
     wait: float | None = option(
         QUEUE_WAIT, "How long each may wait; 0 is no queue.", None, shown=QUEUE_WAIT.show(_QUEUE.wait_s)
@@ -262,14 +260,12 @@ class ProviderOptions:
     timeouts: TimeoutOptions = option(Object(TimeoutOptions), "Deadlines of its own.", make=TimeoutOptions)
     sends_usage: bool = option(Boolean(), "It understands `stream_options.include_usage`.", True)
     requests_per_minute: int = option(
-        A_MINUTE, "Calls a minute. Like the three below for each lane alone: a credential at a model. 0 is no limit.", 0
+        A_MINUTE, "Calls a minute at each lane: a credential at a model; 0 is no limit.", 0
     )
-    tokens_per_minute: int = option(A_MINUTE, "Tokens a minute, of prompts and answers; 0 is no limit.", 0)
-    max_concurrency: int = option(CONCURRENCY, "Calls at a time; 0 is no limit.", 0)
+    tokens_per_minute: int = option(A_MINUTE, "Tokens a minute at each lane, of prompts and answers; 0 is no limit.", 0)
+    max_concurrency: int = option(CONCURRENCY, "Calls at a time at each lane; 0 is no limit.", 0)
     burst: float = option(
-        BURST,
-        "So many seconds' worth of a minute's limit may go at once; the rest is spread over the minute.",
-        LaneLimits().burst_s,
+        BURST, "So many seconds' worth of a minute's limit may go at once; the rest is spread.", LaneLimits().burst_s
     )
     discover: bool = option(Boolean(), "Ask it for its models at start and on reload, and serve them all.", False)
 

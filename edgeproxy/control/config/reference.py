@@ -27,6 +27,7 @@ providers:
     discover: true                     # serve every chat model that it lists
   - name: local
     base_url: http://127.0.0.1:9101/v1
+    max_concurrency: 16                # more calls wait in the model's queue, or get 429 with Retry-After
   - name: backup
     base_url: http://127.0.0.1:9102/v1
     credentials:
@@ -38,7 +39,7 @@ models:
     aliases: [smollm]
     endpoints:
       - { provider: local, model: smollm2-135m, price: { prompt: "0.0000001", completion: "0.0000002" } }
-      - { provider: backup, model: smollm2-135m, weight: 2, price: unknown }
+      - { provider: backup, model: smollm2-135m, weight: 2, price: unknown, requests_per_minute: 600 }
 
 keys:
   - name: team
