@@ -33,6 +33,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--door", default="express", help="express or aiohttp")
     parser.add_argument("--calls", type=int, default=500, help="counted: the difference of N and 3N")
     parser.add_argument("--streams", type=int, default=16, help=f"of {SHORT} and of {LONG} events")
+    parser.add_argument("--models", type=int, default=100)
+    parser.add_argument("--endpoints", type=int, default=8, help="of each model")
+    parser.add_argument("--keys", type=int, default=1000)
     parser.add_argument("--body-bytes", type=int, default=1024)
     parser.add_argument("--only", choices=("call", "event"), help="one of the two")
     parser.add_argument(
@@ -66,9 +69,9 @@ class Load:
 def worker(given: argparse.Namespace, work: Path, python: Path | None) -> Iterator[tuple[Load, int]]:
     """A node with one worker, warm; yields the worker's process as well."""
     work.mkdir(exist_ok=True)
-    with tools.upstream(8) as upstream:
-        keys = tuple(f"bench-{secrets.token_hex(24)}" for _ in range(1000))
-        backend = Backend(upstream.ports, 100, keys, work)
+    with tools.upstream(given.endpoints) as upstream:
+        keys = tuple(f"bench-{secrets.token_hex(24)}" for _ in range(given.keys))
+        backend = Backend(upstream.ports, given.models, keys, work)
         with Edgeproxy(door=given.door, worker_python=python).serve(backend) as node:
             load = Load(node.port, backend, given.body_bytes)
             load.send(200)

@@ -27,7 +27,7 @@ QUICK_ROWS = ("direct", "nginx", "edgeproxy")
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.versus", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="of the cheap rows; the other gateways have one")
-    parser.add_argument("--seconds", type=float, default=2.5, help="of each window")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each window")
     parser.add_argument("--rows", help=f"separated by ';', of: {'; '.join(NAMES)}")
     parser.add_argument("--windows", help=f"separated by ';', of: {'; '.join(window.name for window in WINDOWS)}")
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK_ROWS)}, one short round, busy or not")

@@ -41,10 +41,10 @@ def at(rate: float, *options: str) -> tuple[str, ...]:
     return (*options, "--rate", f"{rate:g}")
 
 
-def bodies(size: int) -> Window:
+def bodies(size: int, rounds: int = 1) -> Window:
     kilobytes = size // 1024
     return Window(
-        f"calls of {kilobytes} KB", f"as calls, {kilobytes} KB bodies", long_bodies(size), rows="core", rounds=2
+        f"calls of {kilobytes} KB", f"as calls, {kilobytes} KB bodies", long_bodies(size), rows="core", rounds=rounds
     )
 
 
@@ -74,14 +74,14 @@ LATENCY_60 = Window(
     SHORT,
     load_share=0.6,
     rows="core",
-    rounds=2,
+    rounds=1,
 )
 FIRST_EVENT = Window(
     "first event", "open loop, 100 streams/s of 4 events", streams(64, 4, 10_000), "ttft", rate=100, seconds=2.0
 )
-SLOW_RATE = Window("500 calls/s", "open loop, 1 KB bodies", SHORT, rate=500, rounds=2)
-FAST_RATE = Window("2000 calls/s", "open loop, 1 KB bodies", SHORT, rate=2000, rows="core", rounds=2)
-KB_24, KB_116, KB_200 = bodies(24 * 1024), bodies(116 * 1024), bodies(200 * 1024)
+SLOW_RATE = Window("500 calls/s", "open loop, 1 KB bodies", SHORT, rate=500, rounds=1)
+FAST_RATE = Window("2000 calls/s", "open loop, 1 KB bodies", SHORT, rate=2000, rows="core", rounds=1)
+KB_24, KB_116, KB_200 = bodies(24 * 1024), bodies(116 * 1024), bodies(200 * 1024, rounds=2)
 MANY = Window(
     "many streams", "2,000 streams at 5 events/s each", streams(2000, 20, 200_000), "delay", rows="core", rounds=1
 )
