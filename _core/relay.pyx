@@ -330,6 +330,12 @@ cdef class Relay:
     # --- for the owner -----------------------------------------------------------------------------------------
 
     @property
+    def held(self):
+        """Bytes of the provider's reply that wait here."""
+        cdef Py_ssize_t held = self.collected_size if self.collected is not None else 0
+        return held + (self.scanner.out.size if self.scanner is not None else 0)
+
+    @property
     def body(self):
         """What was collected, as bytes; empty when the reply was a stream."""
         return b"".join(self.collected) if self.collected else b""

@@ -153,6 +153,10 @@ class Draining(ProviderOverloaded):
     """This node is shutting down; another one will answer."""
 
 
+class Overloaded(ProviderOverloaded):
+    """This node is short of memory."""
+
+
 class ProviderTimeout(CallError):
     status = 504
     error_type = "timeout"

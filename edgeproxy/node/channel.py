@@ -82,6 +82,13 @@ class Drain(msgspec.Struct, tag="drain", frozen=True):
     timeout_s: float
 
 
+class Press(msgspec.Struct, tag="press", frozen=True):
+    """How short of memory the node is, and how many bytes this worker is to give up."""
+
+    level: int
+    excess: int = 0
+
+
 class Told(msgspec.Struct, tag="told", frozen=True):
     """From the worker: what happened, how many calls it has, and since which snapshot they may run."""
 
@@ -91,7 +98,7 @@ class Told(msgspec.Struct, tag="told", frozen=True):
     generation: int = 0
 
 
-Message = Boot | Load | Swap | Leave | Retire | Drain | Told
+Message = Boot | Load | Swap | Leave | Retire | Drain | Press | Told
 
 
 def _reveal(value: Any) -> Any:

@@ -39,6 +39,7 @@ class Child:
         self.calls = 0
         self.generation = 0  # of the snapshot that it was told last
         self.oldest = 0  # of the snapshots that calls of it may still use
+        self.pressure = 0  # that it was told last
         self.silent = 0  # of the supervisor's looks since its last beat
         self.ready_at = 0.0
         self.is_retired = False  # it ends with the connections that it has

@@ -8,17 +8,17 @@ import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 
-from edgeproxy.node.channel import Boot, Message
+from edgeproxy.node.channel import Boot, Message, Press
 from edgeproxy.node.child import Child
 from edgeproxy.node.post import Post, how_it_ended
 from edgeproxy.telemetry.collector import WorkerFacts
-from edgeproxy.telemetry.process import ProcessUsage
+from edgeproxy.telemetry.process import ProcessUsage, private_bytes
 
 log = logging.getLogger(__name__)
 
 SILENT_AFTER = 5  # looks without a beat, a second apart, until a worker counts as not answering
 KILLED_AFTER = 60
-SPARE_REST = 30  # looks until a spare that died is replaced: nobody waits for it
+SPARE_REST = 30  # looks until a spare that died, or had to go, is replaced: nobody waits for it
 VACANT_S = 3.0  # how long a slot may be empty before the node says that it is not ready
 
 MakeBoot = Callable[[int, int], Boot]  # slot, row
@@ -100,6 +100,10 @@ class Crew:
         """Slots that have had no worker for longer than a restart takes."""
         return [post for post in self.posts if post.vacant_s() > VACANT_S]
 
+    def pids(self) -> list[int]:
+        spare = [self._spare.pid] if self._spare is not None else []
+        return [*(child.pid for child in self.children), *spare]
+
     def calls(self) -> int:
         return sum(child.calls for child in self.children)
 
@@ -142,6 +146,18 @@ class Crew:
     def tell(self, message: Message) -> None:
         for child in self.children:
             child.send(message)
+
+    def press(self, level: int, excess: int) -> None:
+        """Pass on how short of memory the node is; whoever has most of it gives up most."""
+        if level:
+            self.drop_spare()
+            self._spare_rests = SPARE_REST  # not back at once: it may be what makes the difference
+        sizes = {child: private_bytes(child.pid) for child in self.children} if excess else {}
+        total = sum(sizes.values()) or 1
+        for child in self.children:
+            if level or child.pressure:
+                child.pressure = level
+                child.send(Press(level, excess * sizes.get(child, 0) // total))
 
     async def replace(self, drain_s: float) -> list[str]:
         """Every worker by a new process, one slot after the other. The problems; at the first one it stops."""

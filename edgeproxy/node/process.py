@@ -53,6 +53,14 @@ def most_clients() -> int:
     return max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE) // 2)
 
 
+def give_back_memory() -> None:
+    """What has been freed goes back to the system (malloc_trim(3)); musl has no such thing."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def settle_memory() -> None:
     """What is loaded now stays: keep the collector from walking it again and again."""
     gc.collect()

@@ -26,9 +26,11 @@ from edgeproxy.node.crew import Crew
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.notify import Notifier
 from edgeproxy.node.ops import Check, Readiness, ops_app
+from edgeproxy.node.pressure import MemoryWatch
 from edgeproxy.node.reload import Current, Prepared, Reloader
 from edgeproxy.node.settings import settings_for_worker
 from edgeproxy.node.slots import SlotDirectory
+from edgeproxy.proxy.accept import Pressure
 from edgeproxy.telemetry.collector import LedgerFacts, NodeCollector, WorkerFacts, registry_of
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.layout import Directory, Layout
@@ -68,6 +70,7 @@ class Supervisor:
         self._reloader = Reloader(self._current, read, slots, places, self._crew)
         self._collector = NodeCollector(self._memory.metrics, rows, self, settings.metrics.max_pairs)
         self._watch = watch
+        self._memory_watch = MemoryWatch(settings.server.memory_limit)
         self._notify = Notifier.from_environment()
         self._replacing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -102,7 +105,8 @@ class Supervisor:
         await runner.setup()
         await web.SockSite(runner, ops).start()
         self._soon(self._start(banner))
-        clockwork = [asyncio.ensure_future(work) for work in (self._look(), self._keep_alive(), self._keep_watch())]
+        works = (self._look(), self._keep_memory(), self._keep_alive(), self._keep_watch())
+        clockwork = [asyncio.ensure_future(work) for work in works]
         await self._stopped.wait()
         code = await self._wind_down()
         for task in (*clockwork, *self._tasks):
@@ -131,6 +135,19 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOOK_S)
             self._crew.look()
+
+    async def _keep_memory(self) -> None:
+        """Once a second, and more often where a second could be too long."""
+        while self._memory_watch.limit:
+            self._look_at_memory()
+            await asyncio.sleep(self._memory_watch.pause_s)
+
+    def _look_at_memory(self) -> None:
+        memory = self._memory_watch
+        if memory.look([os.getpid(), *self._crew.pids()]):
+            percent = 100 * memory.used // memory.limit
+            log.warning("memory: %d %% of the limit in use, level %d (%s)", percent, memory.level, memory.level.name)
+        self._crew.press(memory.level, memory.excess if memory.level is Pressure.SHED else 0)
 
     async def _keep_alive(self) -> None:
         """systemd's watchdog: this loop runs."""
@@ -228,10 +245,11 @@ class Supervisor:
         detail = f"without a worker: {', '.join(map(str, vacant))}" if vacant else ""
         is_missed = not self._is_started or bool(self._crew.vacant())
         models = self._current.snapshot.models
-        was_applied = self._current.was_applied
+        was_applied, level = self._current.was_applied, self._memory_watch.level
         checks = (
             Check("config", True, self.config_hash()),
             Check("workers", not vacant, detail, is_required=is_missed),
+            Check("memory", level < Pressure.REFUSE, level.name.lower()),
             Check("models", bool(models), f"{len(models)} models", is_required=False),
             Check("reload", was_applied, "" if was_applied else "the last reload was refused", False),
         )
@@ -248,6 +266,9 @@ class Supervisor:
 
     def is_draining(self) -> bool:
         return self._is_draining
+
+    def memory_pressure(self) -> int:
+        return self._memory_watch.level
 
     def config_hash(self) -> str:
         return self._current.snapshot.digest[:12]

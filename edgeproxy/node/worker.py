@@ -33,6 +33,7 @@ from edgeproxy.node.channel import (
     Leave,
     Load,
     Message,
+    Press,
     Retire,
     Swap,
     Told,
@@ -42,7 +43,7 @@ from edgeproxy.node.channel import (
 )
 from edgeproxy.node.history import History, Prepared
 from edgeproxy.node.memory import SharedMemory
-from edgeproxy.node.process import harden, most_clients, raise_fd_limit, rename, settle_memory
+from edgeproxy.node.process import give_back_memory, harden, most_clients, raise_fd_limit, rename, settle_memory
 from edgeproxy.proxy.acceptor import Acceptor
 from edgeproxy.proxy.aiohttp_door import AiohttpExchange, DoorRunner, add_chat_routes, require_compiled_parser
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
@@ -53,6 +54,7 @@ from edgeproxy.proxy.express_door import ExpressServer
 from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools
 from edgeproxy.proxy.routes import RouteBook
+from edgeproxy.proxy.shed import shed
 from edgeproxy.telemetry.access import AccessLog
 from edgeproxy.telemetry.layout import Layout
 from edgeproxy.telemetry.live import LiveView
@@ -176,12 +178,25 @@ class Worker:
                 await self._load(message)
             case Swap():
                 self._swap(message)
+            case Press():
+                self._press(message)
             case Leave():
                 self.plane.is_leaving = True
             case Retire(timeout_s=timeout_s):
                 self._end(self._retire(timeout_s))
             case Drain(timeout_s=timeout_s):
                 self._end(self._drain(timeout_s))
+
+    def _press(self, message: Press) -> None:
+        self.plane.pressure = message.level
+        if message.level:
+            self.plane.pools.relieve()
+            self._access.flush()
+        if message.excess:
+            ended = shed(self.plane, message.excess)
+            log.warning("short of memory: %d calls were ended", ended)
+        if message.level:
+            give_back_memory()
 
     def _end(self, ending: Coroutine[Any, Any, None]) -> None:
         """The newest word counts: a drain that is told to hurry, a retired worker whose node stops."""

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from edgeproxy._core.drive import Drive
 from edgeproxy._core.relay import Relay
 from edgeproxy._core.tariff import ceiling
-from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest
+from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest, Overloaded
+from edgeproxy.proxy.accept import accept
 from edgeproxy.proxy.answer import write_error
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.call import Call, ClientGone
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 async def serve(call: Call) -> None:
     """Answer one chat call."""
     plane = call.plane
-    accept(call)
+    if plane.is_leaving or plane.pressure:
+        accept(call.exchange, plane)
     call.key = authenticate(call.exchange, plane.accounts)
     call.tenant = zlib.crc32(call.key.org.encode())
     call.deadline_s = deadline(call.exchange, plane.limits.deadline_s)
@@ -51,15 +53,6 @@ async def serve(call: Call) -> None:
     else:
         assert call.relay is not None
         settle_answer(call, call.relay.body)
-
-
-def accept(call: Call) -> None:
-    """Refuse new calls while draining; the load balancer has been told."""
-    if call.plane.is_leaving:
-        call.exchange.keeps_alive = False
-        if not call.plane.is_draining:
-            return
-        raise Draining("This node is shutting down. Retry: another node will answer.", retry_after_s=1)
 
 
 def deadline(exchange: Exchange, most_s: float) -> float:
@@ -172,6 +165,8 @@ def count_refusal(call: Call, error: CallError) -> None:
     reason = REFUSALS.get(error.status, Refusal.BODY)
     if isinstance(error, Draining):
         reason = Refusal.DRAINING
+    elif isinstance(error, Overloaded):
+        reason = Refusal.OVERLOAD
     elif error.status == 404 and call.routes is not None:
         reason = Refusal.NO_PROVIDER
     call.plane.meter.rejected(reason)

@@ -43,6 +43,7 @@ class DataPlane:
     meters: Meters
     limits: Limits = field(default_factory=Limits)
     is_leaving: bool = False  # clients are asked to connect elsewhere for their next call
+    pressure: int = 0  # an `accept.Pressure`
     is_draining: bool = False  # … and new calls are refused
     emptied: asyncio.Event = field(default_factory=asyncio.Event)  # while draining: the last call has ended
     calls: "set[Call]" = field(default_factory=set)

@@ -172,6 +172,11 @@ class Pool:
 
     # --- housekeeping ------------------------------------------------------------------------------------------
 
+    def relieve(self) -> None:
+        """Close what nobody uses now: memory is short."""
+        while self._idle:
+            self._idle.popleft().abort()
+
     def sweep(self, now: float) -> None:
         """Close what has been idle or unfinished for too long; let go who has waited for too long."""
         while self._idle and now - self._idle[0].idle_since > MAX_IDLE_S:
@@ -222,6 +227,10 @@ class Pools:
 
     def __iter__(self) -> Iterator[tuple[Origin, Pool]]:
         return iter(self._pools.items())
+
+    def relieve(self) -> None:
+        for pool in self._pools.values():
+            pool.relieve()
 
     def sweep(self) -> None:
         now = time.monotonic()

@@ -240,6 +240,9 @@ WORKER_UP = _live("worker_up", "gauge", "1 while the worker answers its heartbea
 WORKER_CPU = _live("worker_cpu_seconds", "counter", "User and system CPU time of the worker process.", "worker")
 WORKER_MEMORY = _live("worker_resident_memory_bytes", "gauge", "Resident memory of the worker process.", "worker")
 WORKER_FDS = _live("worker_open_fds", "gauge", "Open file descriptors of the worker process.", "worker")
+MEMORY_PRESSURE = _live(
+    "memory_pressure", "gauge", "0: none, 1: large bodies are refused, 2: all new calls, 3: the largest are ended."
+)
 DRAINING = _live("draining", "gauge", "1 while draining.")
 RELOAD_OK = _live("config_last_reload_successful", "gauge", "1 if the last reload was applied.")
 RELOAD_TIME = _live("config_last_reload_success_timestamp_seconds", "gauge", "Unix time of the last applied reload.")
@@ -258,6 +261,7 @@ LIVE = (
     WORKER_CPU,
     WORKER_MEMORY,
     WORKER_FDS,
+    MEMORY_PRESSURE,
     DRAINING,
     RELOAD_OK,
     RELOAD_TIME,

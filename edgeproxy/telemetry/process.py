@@ -27,3 +27,12 @@ def usage_of(pid: int) -> ProcessUsage | None:
         return None
     cpu_s = (int(fields[_UTIME]) + int(fields[_STIME])) / _TICKS
     return ProcessUsage(cpu_s, int(fields[_RSS]) * _PAGE, open_fds)
+
+
+def private_bytes(pid: int) -> int:
+    """Resident memory that is the process's own: not files, not what it shares. 0 when it is gone."""
+    try:
+        resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+    except OSError:
+        return 0
+    return (int(resident) - int(shared)) * _PAGE

@@ -158,6 +158,12 @@ class Server:
         "What takes client connections: `express` is compiled and cheap, `aiohttp` is the reference.",
         "express",
     )
+    memory_limit: int | None = option(
+        Size(64 * 2**20, 2**50),
+        "Memory of all processes. Towards it large bodies are refused, then calls, then the largest are ended.",
+        None,
+        shown="the control group's limit, if any",
+    )
     watch: bool = option(
         Boolean(), "Reload when this file, or a file that it names, changes. Looked at once a second.", False
     )

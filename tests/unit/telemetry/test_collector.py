@@ -47,6 +47,9 @@ class Facts:
     def is_draining(self) -> bool:
         return False
 
+    def memory_pressure(self) -> int:
+        return 0
+
     def config_hash(self) -> str:
         return "abc"
 
