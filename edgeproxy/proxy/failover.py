@@ -170,7 +170,7 @@ def _is_poison(call: Call, failed: list[tuple[Attempt, Verdict]], now: float) ->
 
 
 def final_error(call: Call, failed: list[tuple[Attempt, Verdict]]) -> CallError:
-    """The last error; with every attempt told, and the smallest Retry-After if every attempt gave one."""
+    """The last error, with every attempt told. Retry-After: the smallest given, and not before a lane opens."""
     error = failed[-1][1].error
     is_limit = all(verdict.effect is Effect.THROTTLED for _, verdict in failed)
     if not is_limit and isinstance(error, RateLimited):
@@ -179,7 +179,11 @@ def final_error(call: Call, failed: list[tuple[Attempt, Verdict]]) -> CallError:
         error.metadata["previous_errors"] = call.previous
     waits = [verdict.retry_after_s for _, verdict in failed]
     if isinstance(error, (RateLimited, ProviderOverloaded)):
-        error.retry_after_s = max(1, math.ceil(min(waits))) if min(waits) > 0 else error.retry_after_s or 1
+        assert call.routes is not None
+        tried = sum({1 << attempt.position for attempt, _ in failed})
+        shut_s = call.plane.table.retry_after_s(call.routes.candidates, tried, time.monotonic())
+        wait_s = max(shut_s, min(waits))
+        error.retry_after_s = max(1, math.ceil(wait_s)) if wait_s > 0 else error.retry_after_s or 1
     return error
 
 

@@ -1,5 +1,6 @@
 """U37–U39: providers that throttle us or refuse our key. Each credential is a lane that fails and recovers alone."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,20 @@ async def test_u37_is_served_by_the_next_endpoint(lot: Lot) -> None:
         is_whole_stream(await lot.chat())
         assert len(a.requests) == 1, "nothing is sent to a throttled lane"
     assert lot.errors(await lot.edge.metrics(), "429") == 1
+
+
+@pytest.mark.parametrize("fields", [("Retry-After: 1",), ()], ids=["1", "absent"])
+async def test_u37_a_call_after_the_time_that_was_told_is_let_in(lot: Lot, fields: tuple[str, ...]) -> None:
+    answers = [error_body(429, "slow down", *fields)]
+
+    def answer(request: Request) -> Script:
+        return [Send(answers.pop())] if answers else chat().answer(request)
+
+    async with lot.a.plays([Serve(answer)]):
+        refused = await lot.chat(solo=True)
+        is_typed_error(refused, 429, "rate_limit_exceeded")
+        await asyncio.sleep(int(refused.head.get("retry-after") or 0))
+        is_whole_stream(await lot.chat(solo=True))
 
 
 async def test_u37_is_no_failure(lot: Lot) -> None:
