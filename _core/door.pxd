@@ -45,7 +45,7 @@ cdef class Door:
     cdef bint wants_alive            # neither side has asked for the connection's end
 
     # the body
-    cdef Py_ssize_t length           # by Content-Length; -1: chunked
+    cdef readonly Py_ssize_t length  # by Content-Length; -1: chunked
     cdef Py_ssize_t wire             # bytes of it that have come, framing included
     cdef Py_ssize_t size             # bytes of it
     cdef bytes body                  # its first piece

@@ -164,7 +164,10 @@ class Worker:
         settle_memory()
         self._channel.send(Told("ready"))
         while (message := await self._channel.receive()) is not None:
-            await self._obey(message)
+            try:
+                await self._obey(message)
+            except Exception:  # a bug of ours: the calls that run are worth more than this message
+                log.exception("could not obey the supervisor")
         if self._ending is None:  # the supervisor died: nobody will restart or count us
             self._end(self._drain(ORPHAN_S))
         assert self._ending is not None

@@ -33,6 +33,5 @@ def accept(exchange: Exchange, plane: DataPlane) -> None:
 
 
 def size_of_body(exchange: Exchange) -> int:
-    """As its head says. One that does not say it may be of any size."""
-    length = exchange.header("content-length")
-    return int(length) if length is not None and length.isdecimal() else LARGE_BODY + 1
+    """One that does not say how large it is may be of any size."""
+    return exchange.length if exchange.length >= 0 else LARGE_BODY + 1

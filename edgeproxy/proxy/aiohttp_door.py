@@ -72,6 +72,13 @@ class AiohttpExchange:
         if client is not None and self.protocol.is_half_closed:
             asyncio.get_running_loop().call_soon(self.protocol.begin_probing)
 
+    @property
+    def length(self) -> int:
+        length = self._request.content_length
+        if length is None:
+            return -1 if self._request.body_exists else 0
+        return length
+
     def header(self, name: str) -> str | None:
         return self._request.headers.get(name)
 

@@ -42,6 +42,10 @@ class Exchange(Protocol):
     def is_http11(self) -> bool: ...
 
     @property
+    def length(self) -> int:
+        """Of the body, as the head says; -1: it does not say."""
+
+    @property
     def transport(self) -> ClientTransport: ...
 
     def header(self, name: str) -> str | None: ...

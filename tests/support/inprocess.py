@@ -125,6 +125,10 @@ class FakeExchange:
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())
 
+    @property
+    def length(self) -> int:
+        return int(self.header("content-length") or -1)
+
     def take_body(self) -> bytes | None:
         return self.body
 
