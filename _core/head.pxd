@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 
 cdef enum:
     MAX_HEAD = 65536    # bytes, request line included
-    MAX_LINE = 16384
+    MAX_LINE = 8704     # a key of 8 KiB fits
     MAX_LINES = 128
 
 cdef enum Verdict:

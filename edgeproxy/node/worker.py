@@ -55,6 +55,7 @@ from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools
 from edgeproxy.proxy.routes import RouteBook
 from edgeproxy.proxy.shed import shed
+from edgeproxy.proxy.surfaces import CHAT_PATHS
 from edgeproxy.telemetry.access import AccessLog
 from edgeproxy.telemetry.layout import Layout
 from edgeproxy.telemetry.live import LiveView
@@ -124,14 +125,14 @@ class Worker:
         api_models.add_routes(app)
         api_providers.add_routes(app)
         app.router.add_get("/", _hello)
-        app.router.add_route("OPTIONS", "/{path:.*}", _preflight)
+        app.router.add_route("*", "/{path:.*}", _elsewhere)
         app.on_response_prepare.append(_own_headers)
         return app
 
     @web.middleware
     async def _counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count what is no call; calls count themselves."""
-        if request.path.endswith("/chat/completions"):
+        if request.method == "POST" and request.rel_url.raw_path in CHAT_PATHS:
             return await handler(request)
         meter = self._meters.endpoint("models" if "/model" in request.path else "other")
         meter.began()
@@ -297,6 +298,20 @@ class Worker:
 
 async def _hello(request: web.Request) -> web.Response:
     return web.json_response({"name": "edgeproxy", "api": ["/v1", "/api/v1"]})
+
+
+async def _elsewhere(request: web.Request) -> web.Response:
+    """What no route takes: a browser's question before its request, a method or a path that there is not."""
+    if request.method == "OPTIONS":
+        return await _preflight(request)
+    allowed = set[str]()
+    for resource in request.app.router.resources():
+        _, methods = await resource.resolve(request)
+        allowed |= methods
+    allowed.discard("*")
+    if allowed:
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
+    raise web.HTTPNotFound
 
 
 async def _preflight(request: web.Request) -> web.Response:

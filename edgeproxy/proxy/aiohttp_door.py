@@ -15,6 +15,7 @@ from edgeproxy.proxy.aiohttp_protocol import DoorProtocol, DoorServer
 from edgeproxy.proxy.connections import HIGH_WATER, Connections, DoorLimits
 from edgeproxy.proxy.drive import foreign
 from edgeproxy.proxy.exchange import CONTINUE, PROCESSING, Client
+from edgeproxy.proxy.guard import ends_connection
 from edgeproxy.proxy.pipeline import start
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.surfaces import CHAT_PATHS
@@ -50,7 +51,17 @@ class Written(web.StreamResponse):
 class AiohttpExchange:
     """One request that came in by aiohttp."""
 
-    __slots__ = ("_limits", "_request", "is_http11", "keeps_alive", "protocol", "received_at", "surface", "transport")
+    __slots__ = (
+        "_is_continued",
+        "_limits",
+        "_request",
+        "_wants_alive",
+        "is_http11",
+        "protocol",
+        "received_at",
+        "surface",
+        "transport",
+    )
 
     def __init__(self, request: web.BaseRequest, surface: str, limits: DoorLimits) -> None:
         self._request = request
@@ -60,7 +71,18 @@ class AiohttpExchange:
         self.received_at = time.monotonic()
         self.surface = surface
         self.is_http11 = request.version >= (1, 1)
-        self.keeps_alive = bool(request.keep_alive)
+        self._is_continued = request.headers.get("Expect") is None or request.content.is_eof()
+        self._wants_alive = bool(request.keep_alive) and not ends_connection(request)
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Who is refused instead of being told to continue may never send its body: what it sends next is no part of
+        it, and we could not tell."""
+        return self._wants_alive and self._is_continued
+
+    @keeps_alive.setter
+    def keeps_alive(self, value: bool) -> None:
+        self._wants_alive = value
 
     @property
     def client(self) -> Client | None:
@@ -96,8 +118,9 @@ class AiohttpExchange:
         return await foreign(self._read_body(), asyncio.get_running_loop())
 
     async def _read_body(self) -> bytes:
-        if self._request.headers.get("Expect") is not None:
+        if not self._is_continued:
             self.transport.write(CONTINUE)
+            self._is_continued = True
         started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(started + self._limits.body_s) as timer:

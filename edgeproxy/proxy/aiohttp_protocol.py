@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
@@ -20,7 +20,7 @@ from edgeproxy.dialects.openai_chat import error_body
 from edgeproxy.domain import errors
 from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, Connections, DoorLimits
 from edgeproxy.proxy.exchange import Client
-from edgeproxy.proxy.guard import head_is_late, plain_refusal, refusal
+from edgeproxy.proxy.guard import MAX_LINE, ends_connection, head_is_late, is_other_protocol, plain_refusal, refusal
 from edgeproxy.proxy.half_close import begin_probing
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.telemetry.metrics import Refusal
@@ -80,6 +80,11 @@ class DoorProtocol(RequestHandler):
             client.gone()
 
     def data_received(self, data: bytes) -> None:
+        if self._current_request is None and self.transport is not None and is_other_protocol(data):
+            self.count_refusal()
+            self.transport.write(plain_refusal(errors.InvalidRequest("Speak HTTP/1.1 or HTTP/1.0.")))
+            self.force_close()
+            return
         body = self._payload
         super().data_received(data)
         if self._messages:
@@ -156,10 +161,12 @@ class DoorProtocol(RequestHandler):
             error = errors.HeadersTooLarge("A header or the request line is too long.")
         elif status < 500:
             error = errors.InvalidRequest("The request is not valid HTTP/1.1.")
-            self._door.plane.meter.rejected(Refusal.BODY)
-        response = error_response(error)
-        response.force_close()
-        return response
+        if error.status < 500:
+            self.count_refusal()
+        return last_response(request, error)
+
+    def count_refusal(self) -> None:
+        self._door.plane.meter.rejected(Refusal.BODY)
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:
         error = kwargs.get("exc_info")
@@ -167,8 +174,13 @@ class DoorProtocol(RequestHandler):
             log.error("request failed in its handler", exc_info=error)
 
 
-def error_response(error: errors.CallError) -> web.Response:
-    return web.Response(status=error.status, body=error_body(error), content_type="application/json")
+def last_response(request: web.BaseRequest, error: errors.CallError) -> web.Response:
+    """The answer to a request that is no good: nothing behind it is read. It is HTTP/1.1, whatever was spoken to us."""
+    request._cache["version"] = HttpVersion11
+    response = web.Response(status=error.status, body=error_body(error), content_type="application/json")
+    response.headers["Server"] = "edgeproxy"  # or aiohttp names itself and Python
+    response.force_close()
+    return response
 
 
 class DoorServer(web.Server):
@@ -184,7 +196,7 @@ class DoorServer(web.Server):
             "lingering_time": 2.0,
             "access_log": None,
             "auto_decompress": False,
-            "max_field_size": 16 * 1024,
+            "max_field_size": MAX_LINE,
         }
 
     def __call__(self) -> DoorProtocol:
@@ -201,14 +213,16 @@ class DoorServer(web.Server):
 
 def _guarded(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Any:
     async def guarded(request: web.BaseRequest) -> web.StreamResponse:
-        error = refusal(request)
+        error, protocol = refusal(request), cast(DoorProtocol, request.protocol)
         if error is not None:
-            response = error_response(error)
-            response.force_close()
-            return response
+            protocol.count_refusal()
+            return last_response(request, error)
         try:
-            return await handler(request)
+            response = await handler(request)
+            if ends_connection(request):
+                response.force_close()
+            return response
         finally:
-            cast(DoorProtocol, request.protocol).end_request()
+            protocol.end_request()
 
     return guarded

@@ -110,6 +110,16 @@ class Peer(asyncio.Protocol):
         self.requests.append(request)
         return request
 
+    async def read_head(self) -> None:
+        """The first head, and nothing after what came with it."""
+        transport = await self.open()
+        while b"\r\n\r\n" not in self.raw:
+            if self.gone.is_set():
+                raise Gone
+            self._changed.clear()
+            await self._changed.wait()
+        transport.pause_reading()
+
     def _take_request(self) -> Request | None:
         if len(self.raw) < self._wanted:  # do not look at a large body again and again
             return None

@@ -35,6 +35,22 @@ class ReadRequest(Step):
 
 
 @dataclass(frozen=True)
+class ReadHead(Step):
+    """Read no further than the head of a request, whose body is still on its way."""
+
+    async def play(self, peer: Peer) -> None:
+        await peer.read_head()
+
+
+@dataclass(frozen=True)
+class ReadOn(Step):
+    """Read again."""
+
+    async def play(self, peer: Peer) -> None:
+        (await peer.open()).resume_reading()
+
+
+@dataclass(frozen=True)
 class Send(Step):
     data: bytes = field(repr=False)
 

@@ -6,6 +6,7 @@ After each request another one follows, so that a door that misjudges where a re
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -53,7 +54,21 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def by_both(requests: Sequence[bytes], cut: Cut) -> list[list[list[Said]]]:
-    return [run(said(door, requests, cut)) for door in BOTH]
+    talks = [run(said(door, requests, cut)) for door in BOTH]
+    return [[comparable(*pair) for pair in zip(requests, of_one_door, strict=True)] for of_one_door in talks]
+
+
+def comparable(request: bytes, talk: list[Said]) -> list[Said]:
+    """The one thing in which the doors may differ: behind a chunked body aiohttp's ends the connection, because its
+    parser takes a trailer for a header of the next request. The express door reads chunked calls itself."""
+    if b"Transfer-Encoding" not in request:
+        return talk
+    final = next((number for number, one in enumerate(talk) if one.status >= 200), len(talk))
+    return [replace(one, headers=without_connection(one)) for one in talk[: final + 1]]
+
+
+def without_connection(one: Said) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in one.headers if name != "Connection")
 
 
 def whole(request: bytes) -> Sequence[bytes]:

@@ -7,7 +7,7 @@ from aiohttp import HttpVersion, web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from edgeproxy.proxy.guard import MAX_HEADERS, refusal
+from edgeproxy.proxy.guard import MAX_HEADERS, ends_connection, is_other_protocol, refusal
 
 HOST = ("Host", "edge.example")
 
@@ -57,7 +57,7 @@ def test_other_transfer_codings_are_refused(coding: str) -> None:
 @pytest.mark.parametrize("coding", ["chunked", "Chunked", " chunked "])
 def test_chunked_goes_on_in_http_11_alone(coding: str) -> None:
     assert refused(HOST, ("Transfer-Encoding", coding)) is None
-    assert refused(HOST, ("Transfer-Encoding", coding), version=(1, 0)) == 501
+    assert refused(HOST, ("Transfer-Encoding", coding), version=(1, 0)) == 400
 
 
 @pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("br", 415), ("identity", None), ("", None)])
@@ -81,3 +81,29 @@ def test_too_many_headers() -> None:
 
 def test_two_credentials_in_one_request_are_refused() -> None:
     assert refused(HOST, ("Authorization", "Bearer a"), ("Authorization", "Bearer b")) == 400
+
+
+def test_no_connection_is_opened_for_a_client() -> None:
+    request = make_mocked_request("CONNECT", "edge.example:443", headers=CIMultiDict([HOST]))
+    error = refusal(cast(web.BaseRequest, request))
+    assert error is not None
+    assert error.status == 405
+
+
+@pytest.mark.parametrize("header", ["Upgrade", "Transfer-Encoding"])
+def test_behind_what_aiohttp_misreads_the_connection_ends(header: str) -> None:
+    request = make_mocked_request("POST", "/v1/chat/completions", headers=CIMultiDict([HOST, (header, "chunked")]))
+    assert ends_connection(cast(web.BaseRequest, request))
+
+
+@pytest.mark.parametrize(
+    ("line", "is_other"),
+    [
+        (b"GET / RTSP/1.0\r\n", True),
+        (b"SOURCE /a ICE/1.0\r\n", True),
+        (b"POST /RTSP/1.0 HTTP/1.0\r\n", False),
+        (b"{\n GET / RTSP/1.0", False),
+    ],
+)
+def test_what_is_neither_http_is_known_by_its_line(line: bytes, is_other: bool) -> None:
+    assert is_other_protocol(line) == is_other
