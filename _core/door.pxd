@@ -15,6 +15,7 @@ cdef class DoorRules:
     cdef double header_s
     cdef double body_s
     cdef double keepalive_s
+    cdef double deliver_s      # for a client that takes its last bytes slowly
 
     cdef int find(self, const unsigned char *data, Py_ssize_t size) except -3
     cdef bint accepts(self, bytes host) except -1
@@ -59,6 +60,7 @@ cdef class Door:
     cdef int limit_to(self, double until) except -1
     cdef bint is_soon_whole(self) noexcept
     cdef int become_free(self) except -1
+    cdef int expire(self, double now) except -1
     cdef int reset(self) except -1
     cdef int take_head(self, bytes data) except -1
     cdef int wait(self, bytes data, double now) except -1
@@ -68,4 +70,4 @@ cdef class Door:
     cdef int begin_call(self, bytes data, double now) except -1
     cdef int take_more(self, bytes data) except -1
     cdef int feed(self, bytes data) except -1
-    cdef int leave(self) except -1
+    cdef int leave(self, double now) except -1

@@ -32,7 +32,6 @@ cdef enum:  # what `DoorRules.find` says besides an index
     UNDECIDED = -2
 
 cdef double LINGER_S = 2.0        # for a client that is still sending what nobody will read
-cdef double DELIVER_S = 120.0     # for a client that takes its last bytes slowly
 cdef Py_ssize_t SMALL = 4096      # bytes of a body that may stay beside its head
 cdef Py_ssize_t MAX_FRAMING = 65536  # bytes of chunk lines and trailers, besides 8 for each byte of the body
 cdef Py_ssize_t MAX_SKIP = 65536    # bytes of a body that nobody wants, read so that the connection can stay
@@ -49,7 +48,7 @@ cdef class DoorRules:
     """What all connections of a worker share. `paths`: where calls come in, and the surface of each."""
 
     def __cinit__(self, dict paths, is_host, Wheel wheel, *, Py_ssize_t body_limit, double header_s, double body_s,
-                  double keepalive_s):
+                  double keepalive_s, double deliver_s):
         self.lines = tuple([b"POST %b HTTP/1.1\r\n" % path.encode() for path in paths])
         self.surfaces = tuple(paths.values())
         self.is_host = is_host
@@ -59,6 +58,7 @@ cdef class DoorRules:
         self.header_s = header_s
         self.body_s = body_s
         self.keepalive_s = keepalive_s
+        self.deliver_s = deliver_s
 
     cdef int find(self, const unsigned char *data, Py_ssize_t size) except -3:
         """The line that `data` begins with; UNDECIDED while it may become one."""
@@ -132,14 +132,6 @@ cdef class Door:
         return self.phase == FREE and self.partial is None
 
     @property
-    def runs_call(self):
-        return self.phase == CALL or self.phase == BODY
-
-    @property
-    def is_request_whole(self):
-        return self.is_whole
-
-    @property
     def has_body_begun(self):
         return self.wire > 0
 
@@ -170,7 +162,7 @@ cdef class Door:
         if self.phase >= LEAVING:
             return
         if not self.keeps_alive or self.is_paused:
-            self.leave()
+            self.leave(monotonic())
         elif self.is_whole:
             self.become_free()
         else:
@@ -178,15 +170,15 @@ cdef class Door:
             self.body = self.data = None
             self.pieces = self.arrival = None
 
-    def take_back(self):
-        """aiohttp has answered the request that it was given, and holds no byte of another."""
+    def come_back(self):
+        """The connection is ours again, and no byte of a request is here."""
         self.wants_alive = True
         self.become_free()
 
     def close(self):
         """End the connection once what is written has been delivered."""
         if self.phase < LEAVING:
-            self.leave()
+            self.leave(monotonic())
 
     cdef bint is_soon_whole(self) noexcept:
         """Whether the rest of the body is worth reading only for the connection's sake."""
@@ -208,8 +200,7 @@ cdef class Door:
         memset(&self.head, 0, sizeof(Head))
         return 0
 
-    cdef int leave(self) except -1:
-        cdef double now = monotonic()
+    cdef int leave(self, double now) except -1:
         # A close with unread bytes is a reset, which may overtake our answer: read on until the client has it.
         cdef bint lingers = self.fault is not None or self.is_overrun or (self.phase != FREE and not self.is_whole)
         self.phase = LEAVING
@@ -298,23 +289,29 @@ cdef class Door:
 
     def due(self, double now):
         """The wheel's call."""
-        if now >= self.limit(now):
-            if self.phase == FREE and self.partial is not None:
-                self.refuse(408)
-            elif self.phase == BODY:
-                self.fault = "late"
-                self.body_changed()
-            elif self.phase == FREE or self.phase == SKIP:
-                self.leave()
-            elif self.transport.get_write_buffer_size() and now < self.began_at + DELIVER_S:
-                self.leaves_at = now + LINGER_S
-            else:
-                self.transport.abort()
-                return None
+        try:
+            if now >= self.limit(now):
+                self.expire(now)
+        except Exception as error:
+            self.broke(error)
         if self.phase == CLOSED:
             return None
-        self.visit_at = self.limit(now)
+        self.visit_at = max(self.limit(now), now + 0.01)
         return self.visit_at
+
+    cdef int expire(self, double now) except -1:
+        if self.phase == FREE and self.partial is not None:
+            self.refuse(408)
+        elif self.phase == BODY:
+            self.fault = "late"
+            self.body_changed()
+        elif self.phase == FREE or self.phase == SKIP:
+            self.leave(now)
+        elif self.transport.get_write_buffer_size() and now < self.began_at + self.rules.deliver_s:
+            self.leaves_at = now + LINGER_S
+        else:
+            self.transport.abort()
+        return 0
 
     # --- the head ----------------------------------------------------------------------------------------------
 
@@ -443,7 +440,7 @@ cdef class Door:
         self.feed(data)
         if self.phase == SKIP:
             if self.fault is not None or self.is_overrun or (self.is_whole and not self.wants_alive):
-                self.leave()
+                self.leave(monotonic())
             elif self.is_whole:
                 self.become_free()
             return 0

@@ -214,6 +214,7 @@ def door_call() -> Run:
             header_s=10.0,
             body_s=15.0,
             keepalive_s=75.0,
+            deliver_s=120.0,
         )
 
     door = PreparedDoor(Server())

@@ -115,7 +115,7 @@ class DoorProtocol(RequestHandler):
     def drain(self) -> None:
         """Close between two requests."""
         if self._waiter is not None and not self._waiter.done() and not self._head_at:
-            self.close()
+            self.force_close()
 
     # --- backpressure ------------------------------------------------------------------------------------------
 

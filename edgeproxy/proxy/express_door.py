@@ -128,11 +128,15 @@ class ExpressDoor(Door):
         self.transport.set_protocol(self._guest)
         self._guest.visit(self.transport, data, size, began_at)
 
-    def take_back(self) -> None:
+    def take_back(self, held: bytes) -> None:
+        """aiohttp has answered its request; `held` came after that."""
         self.transport.set_protocol(self)
-        super().take_back()
+        self.transport.resume_reading()
+        self.come_back()
         if self.server.is_draining:
             self.close()
+        elif held:
+            self.data_received(held)
 
 
 class ExpressServer:
@@ -153,6 +157,7 @@ class ExpressServer:
             header_s=limits.header_s,
             body_s=limits.body_s,
             keepalive_s=limits.keepalive_s,
+            deliver_s=plane.limits.slow_reader_s,
         )
 
     def __call__(self) -> ExpressDoor:

@@ -1,7 +1,7 @@
 """aiohttp's protocol on a connection of the express door: a guest for one request, sent home when that is answered.
 
-It is sent home only when aiohttp waits for a next request and its parser cannot hold a byte of one: when exactly the
-bytes of the request that it was called for have come. Otherwise the connection stays with aiohttp until its end.
+Where the request ends beyond doubt, aiohttp gets its bytes and no more; what comes after them is held, and is the first
+that the door sees when it has its connection back. Where it does not, the connection stays with aiohttp until its end.
 """
 
 import asyncio
@@ -9,19 +9,22 @@ from typing import Any, Protocol
 
 from edgeproxy.proxy.aiohttp_protocol import DoorProtocol, DoorServer
 
+MAX_HELD = 64 * 1024  # bytes of later requests; then the client has to wait
+
 
 class Home(Protocol):
-    def take_back(self) -> None: ...
+    def take_back(self, held: bytes) -> None: ...
     def connection_lost(self, exc: BaseException | None) -> None: ...
 
 
 class Guest(DoorProtocol):
-    __slots__ = ("_came", "_size", "_waits", "home")
+    __slots__ = ("_held", "_left", "_visits", "_waits", "home")
 
     def __init__(self, door: DoorServer, **kwargs: Any) -> None:
         self._waits: asyncio.Future[None] | None = None
-        self._size = -1  # of the request in question, in bytes; -1: not known
-        self._came = 0
+        self._visits = False
+        self._left = -1  # bytes of the request that are still to come; -1: not known
+        self._held = b""
         self.home: Home | None = None
         super().__init__(door, **kwargs)
 
@@ -33,12 +36,13 @@ class Guest(DoorProtocol):
     @_waiter.setter
     def _waiter(self, waiter: asyncio.Future[None] | None) -> None:
         self._waits = waiter
-        if waiter is not None and self._came:
+        if waiter is not None and self._visits:
             self._loop.call_soon(self._go_home)
 
     def visit(self, transport: asyncio.Transport, data: bytes, size: int, began_at: float) -> None:
         """Answer the request that begins with `data`."""
-        self._size, self._came = size, 0
+        self._visits = True
+        self._left = size
         if self.transport is None:
             self.connection_made(transport)
         else:
@@ -48,8 +52,26 @@ class Guest(DoorProtocol):
             self._head_at = began_at
 
     def data_received(self, data: bytes) -> None:
-        self._came += len(data)
-        super().data_received(data)
+        if self._left >= 0:
+            self._hold(data[self._left :])
+            data = data[: self._left]
+            self._left -= len(data)
+        if data:
+            super().data_received(data)
+
+    def _hold(self, data: bytes) -> None:
+        if data:
+            self._held += data
+            if len(self._held) > MAX_HELD and self.transport is not None:
+                self.transport.pause_reading()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        self._stay()
+        return super().eof_received()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._loop.call_soon(self._go_home)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -63,21 +85,31 @@ class Guest(DoorProtocol):
     def release(self) -> None:
         pass
 
+    def drain(self) -> None:
+        if self._visits:
+            super().drain()
+
     def _go_home(self) -> None:
-        if self.home is None or not self._is_done():
+        is_idle = self._waits is not None and not self._waits.done() and not self._messages
+        if not self._visits or self.home is None or self._left != 0 or not is_idle or self._paused:
             return
+        transport = self.transport
+        if transport is None or transport.is_closing() or self._close or self._force_close:
+            return
+        if self._upgraded or self._reading_paused or self._buffer_paused:
+            self._stay()
+            return
+        self._visits = False
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
             self._keepalive_handle = None
         if self._timer is not None:
             self._timer.cancel()
-        self.home.take_back()
+        held, self._held = self._held, b""
+        self.home.take_back(held)
 
-    def _is_done(self) -> bool:
-        transport = self.transport
-        if transport is None or transport.is_closing() or self._close or self._force_close or self._upgraded:
-            return False
-        if self._paused or self._reading_paused or self._buffer_paused:
-            return False
-        is_waiting = self._waits is not None and not self._waits.done() and not self._messages
-        return is_waiting and self._came == self._size
+    def _stay(self) -> None:
+        """The connection remains aiohttp's, and so does what was held."""
+        held, self._held, self._left = self._held, b"", -1
+        if held:
+            super().data_received(held)
