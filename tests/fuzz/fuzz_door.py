@@ -27,7 +27,14 @@ NAMES = ("Authorization", "x-api-key", "Host", "Expect", "x-edgeproxy-timeout-ms
 class Server:
     rules: DoorRules = field(
         default_factory=lambda: DoorRules(
-            CHAT_PATHS, is_host, Wheel(0.05), body_limit=4096, header_s=10.0, body_s=10.0, keepalive_s=10.0
+            CHAT_PATHS,
+            is_host,
+            Wheel(0.05),
+            body_limit=4096,
+            header_s=10.0,
+            body_s=10.0,
+            keepalive_s=10.0,
+            deliver_s=10.0,
         )
     )
 
