@@ -4,7 +4,7 @@
 BENCH_ARGS ?=
 BENCH_VENV := .venv-bench
 
-.PHONY: bench-tools bench-budget bench-versus bench-failover bench-delay bench-load peers
+.PHONY: soak bench-tools bench-budget bench-versus bench-failover bench-delay bench-load peers
 
 bench-tools:
 	@$(MAKE) --no-print-directory --silent -C benchmarks/load
@@ -28,6 +28,12 @@ bench-failover: build bench-tools
 # each of 10,000 events a second on its own, p99 delay at most twice nginx's
 bench-delay: build bench-tools
 	$(BIN)/python -m benchmarks.load.delay $(BENCH_ARGS)
+
+# two workers under load: one killed every 10 s for two minutes, 300 reloads, a drain with 500 streams; about five minutes
+soak: build bench-tools
+	$(BIN)/python -m benchmarks.load.soak deaths
+	$(BIN)/python -m benchmarks.load.soak reloads --every 0.2
+	$(BIN)/python -m benchmarks.load.soak drain --every 3 --connections 500 --events 200
 
 # locust users through HAProxy while /metrics is scraped
 bench-load: build bench-tools $(BENCH_VENV)/.installed

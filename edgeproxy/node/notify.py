@@ -5,6 +5,8 @@ import socket
 import time
 from collections.abc import Mapping
 
+PATIENCE_S = 0.5  # while systemd's queue is full
+
 
 class Notifier:
     """Says nothing where nobody asked."""
@@ -41,7 +43,8 @@ class Notifier:
         if not self._address:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(PATIENCE_S)
                 sock.sendto("\n".join(lines).encode(), self._address)
         except OSError:
             pass  # systemd is busy or gone: the node is not

@@ -31,6 +31,7 @@ from edgeproxy.node.reload import Current, Prepared, Reloader
 from edgeproxy.node.settings import settings_for_worker
 from edgeproxy.node.slots import SlotDirectory
 from edgeproxy.proxy.accept import Pressure
+from edgeproxy.proxy.acceptor import Acceptor, Unlimited
 from edgeproxy.telemetry.collector import LedgerFacts, NodeCollector, WorkerFacts, registry_of
 from edgeproxy.telemetry.exposition import MetricsPage
 from edgeproxy.telemetry.layout import Directory, Layout
@@ -103,7 +104,8 @@ class Supervisor:
         page = MetricsPage(registry_of(self._collector))
         runner = web.AppRunner(ops_app(self, page, self.reload, self.replace), access_log=None)
         await runner.setup()
-        await web.SockSite(runner, ops).start()
+        assert runner.server is not None
+        acceptor = Acceptor(loop, ops, runner.server, Unlimited())  # it keeps descriptors for new workers
         self._soon(self._start(banner))
         works = (self._look(), self._keep_memory(), self._keep_alive(), self._keep_watch())
         clockwork = [asyncio.ensure_future(work) for work in works]
@@ -111,6 +113,7 @@ class Supervisor:
         code = await self._wind_down()
         for task in (*clockwork, *self._tasks):
             task.cancel()
+        acceptor.close()
         await runner.cleanup()
         return code
 
@@ -152,7 +155,8 @@ class Supervisor:
     async def _keep_alive(self) -> None:
         """systemd's watchdog: this loop runs."""
         while self._notify.watchdog_s:
-            self._notify.alive()
+            if self._is_started:  # systemd does not count before
+                self._notify.alive()
             await asyncio.sleep(self._notify.watchdog_s / 2)
 
     async def _keep_watch(self) -> None:

@@ -33,6 +33,16 @@ class Places(Protocol):
         """A place that was taken and not used."""
 
 
+class Unlimited:
+    """As many as there are descriptors."""
+
+    def take(self) -> bool:
+        return True
+
+    def give(self) -> None:
+        return None
+
+
 class Acceptor:
     def __init__(
         self,
