@@ -48,7 +48,7 @@ class Part:
             return ""
         total = sum(self.syscalls.values())
         names = ", ".join(f"{name} {count:.2f}" for name, count in self.syscalls.items())
-        return f"System calls a {self.counted.kind}: {total:.2f} ({names})."
+        return f"System calls of one {self.counted.kind}: {total:.2f} ({names})."
 
     def phase_table(self) -> str:
         phases = self.phases
