@@ -1,6 +1,7 @@
 """The OpenRouter SDKs, each in its own environment, against `/api/v1`: what their strict types accept is right."""
 
 import asyncio
+import itertools
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from support.builders import KEY, ConfigBuilder
 from support.checks import FULL_PRICE, TEXT
+from support.doors import BOTH
 from support.edge import Edge
 from support.environments import interpreter
 from support.replies import PROMPT_TOKENS, WORDS, chat
@@ -20,9 +22,10 @@ MODEL = "author/slug"
 SESSION_S = 60.0
 
 
-async def run_session(python: Path, folder: Path) -> dict[str, Any]:
+async def run_session(python: Path, folder: Path, door: str) -> dict[str, Any]:
     site = Site("scripted", reserve())
     builder = ConfigBuilder().provider(site.name, site.port).model(MODEL, {site.name: 1.0})
+    builder.server.update(door=door)
     with Edge(builder, folder) as edge:
         async with site.plays([chat()]):
             base_url = f"http://127.0.0.1:{edge.api[1]}/api/v1"
@@ -39,12 +42,13 @@ async def run_session(python: Path, folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="module", params=["1.3.84", "0.11.46"])
+@pytest.fixture(scope="module", params=itertools.product(["1.3.84", "0.11.46"], BOTH), ids="-".join)
 def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Everything that one SDK did and saw."""
-    lock = HERE / f"requirements-openrouter-{request.param}.txt"
-    python = interpreter(f"openrouter-{request.param}", lock=lock)
-    return asyncio.run(run_session(python, tmp_path_factory.mktemp("edge")))
+    """Everything that one SDK did and saw, through one door."""
+    version, door = request.param
+    lock = HERE / f"requirements-openrouter-{version}.txt"
+    python = interpreter(f"openrouter-{version}", lock=lock)
+    return asyncio.run(run_session(python, tmp_path_factory.mktemp("edge"), door))
 
 
 def test_a_whole_answer(session: dict[str, Any]) -> None:

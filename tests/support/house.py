@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from support.builders import ConfigBuilder
 from support.edge import Edge
@@ -22,9 +22,10 @@ class House:
     sites: dict[str, Site]
 
     @classmethod
-    def build(cls, folder: Path) -> Self:
+    def build(cls, folder: Path, **server: Any) -> Self:
         sites = {name: Site(name, reserve()) for name in NAMES}
         builder = ConfigBuilder().model(MODEL, WEIGHTS)
+        builder.server.update(server)
         for name, site in sites.items():
             builder.provider(name, site.port, api_key=provider_key(name)).model(f"scripted/{name}", {name: 1.0})
         return cls(Edge(builder, folder), sites)
