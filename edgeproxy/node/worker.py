@@ -4,6 +4,7 @@ python -m edgeproxy.node.worker <control fd>
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -336,12 +337,13 @@ async def serve(sock: socket.socket, boot: Boot, memory_fd: int, listening: int,
     channel = await Channel.on(sock)
     try:
         worker = Worker(boot, memory_fd, log_fd, channel)
+        del boot
+        await worker.run(socket.socket(fileno=listening))
     except Exception as error:  # whatever it is, the operator must be told
         channel.send(Told("failed", detail=f"{type(error).__name__}: {error}"))
-        await channel.flush()
+        with contextlib.suppress(OSError):
+            await channel.flush()
         raise
-    del boot
-    await worker.run(socket.socket(fileno=listening))
 
 
 def main(control: int) -> None:

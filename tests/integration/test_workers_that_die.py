@@ -17,10 +17,11 @@ from support.replies import always, chat, error_body, stream_head
 from support.scripted import ReadRequest, Script, Send, Stall, reserve
 from support.stage import Site
 
+OPEN_S = 5.5  # a breaker opens for 5 s at most the first time
 CALL = request_bytes(chat_body("two/plain", stream=True), key=KEY)
 ONE_SEAT = request_bytes(chat_body("two/one-seat", stream=True), key=KEY)
 HELD: Script = [ReadRequest(), Send(stream_head()), Stall()]  # a stream that never gets to its first event
-MODELS = ("plain", "one-seat", "breaking", "counted")
+MODELS = ("plain", "one-seat", "breaking", "probed", "counted")
 
 
 class Pair:
@@ -33,6 +34,7 @@ class Pair:
         for name, site in self.sites.items():
             builder.provider(name, site.port).model(f"two/{name}", {name: 1.0})
             builder.models[-1]["endpoints"][0]["max_concurrency"] = 1 if name == "one-seat" else 0
+            builder.models[-1]["queue"] = {"calls": 0}  # refused at once: that is what can be seen
         self.edge = Edge(builder, folder)
 
     def close(self) -> None:
@@ -108,7 +110,7 @@ async def test_it_leaves_no_seat_taken(pair: Pair) -> None:
         client = await connect_to(pair.edge, victim)
         await client.send(ONE_SEAT)
         await until(lambda: upstream.requests)
-        assert (await pair.edge.chat("two/one-seat", stream=True)).status == 503  # whoever is asked
+        assert (await pair.edge.chat("two/one-seat", stream=True)).status == 429  # whoever is asked
         os.kill(victim, signal.SIGKILL)
         await client.read_to_end()
         await successor(pair.edge, before)
@@ -123,7 +125,7 @@ async def test_one_seat_is_one_for_all_workers(pair: Pair) -> None:
         heads = [asyncio.ensure_future(client.read_head()) for client in clients]
         done, running = await asyncio.wait(heads, timeout=0.5)
         assert len(running) == 1
-        assert {head.result().start.split()[1] for head in done} == {"503"}
+        assert {head.result().start.split()[1] for head in done} == {"429"}
         for head in running:
             head.cancel()
         for client in clients:
@@ -145,6 +147,31 @@ async def test_one_breaker_decides_for_all(pair: Pair) -> None:
             assert 503 in statuses, statuses  # a trickle of one a second is let through
             client.leave()
     assert (await pair.edge.metrics()).breaker("breaking", "two/breaking") == "open"
+
+
+async def test_all_workers_together_send_one_probe(pair: Pair) -> None:
+    request = request_bytes(chat_body("two/probed", stream=True), key=KEY)
+    failing: Script = [always(error_body(500))]
+    async with pair.sites["probed"].plays(failing, failing, HELD) as upstream:
+        clients = [await connect_to(pair.edge, pid) for pid in pair.edge.workers()]
+        for number in range(ENDPOINT_LIMIT):  # a connection to the provider for each worker, which it keeps
+            assert await status_of(clients[number % 2], request) == 502
+        assert (await pair.edge.metrics()).breaker("probed", "two/probed") == "open"
+        for peer in upstream.peers:
+            peer.close()  # what comes now comes on a new connection, and is held
+        await asyncio.sleep(OPEN_S)
+        callers = [await connect_to(pair.edge, pid) for pid in pair.edge.workers() * 5]
+        for client in callers:
+            await client.send(request)
+        heads = [asyncio.ensure_future(client.read_head()) for client in callers]
+        done, running = await asyncio.wait(heads, timeout=0.4)  # the probe has 0.7 s for its first event
+        assert len(running) == 1
+        assert {head.result().start.split()[1] for head in done} == {"503"}
+        assert len(upstream.requests) == ENDPOINT_LIMIT + 1
+        for head in running:
+            head.cancel()
+        for client in (*clients, *callers):
+            client.leave()
 
 
 async def status_of(client: Client, request: bytes) -> int:
