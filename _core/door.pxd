@@ -25,7 +25,7 @@ cdef class Door:
     cdef readonly object server
     cdef DoorRules rules
     cdef readonly object transport   # None once lost
-    cdef int fd                      # for `direct.put`; -1: by the transport
+    cdef readonly int fd             # for `direct.put`; -1: by the transport
     cdef public object client        # set while a call listens
     cdef object parser               # httptools.HttpRequestParser; made for the first call, None once closed
     cdef Timer timer

@@ -28,6 +28,7 @@ cdef Py_ssize_t ANSWER_LIMIT = 64 * 1024 * 1024
 
 cdef enum:
     SIZE_LINE = 20
+    FIND_OUT = -2  # the caller does not know the client's descriptor
 
 
 cdef inline int size_line_of(Py_ssize_t size, char *line) noexcept nogil:
@@ -48,9 +49,9 @@ cdef inline int size_line_of(Py_ssize_t size, char *line) noexcept nogil:
 @cython.final
 cdef class Relay:
     def __cinit__(self, client, owner, Wheel wheel not None, bint is_stream, bint is_chunked, bint wants_comments,
-                  double slow_reader_s=120.0):
+                  double slow_reader_s=120.0, int client_fd=FIND_OUT):
         self.client = client
-        self.client_fd = direct_fd(client)
+        self.client_fd = direct_fd(client) if client_fd == FIND_OUT else client_fd
         self.owner = owner
         self.wheel = wheel
         self.is_stream = is_stream

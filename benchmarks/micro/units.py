@@ -6,6 +6,7 @@ python -m benchmarks.micro.units NAME ROUNDS     runs one, to be watched by call
 import sys
 from collections.abc import Callable
 
+from benchmarks.micro.calls import ANSWER, KEY, Node
 from edgeproxy._core import codes
 from edgeproxy._core.candidates import Candidates
 from edgeproxy._core.dice import Dice
@@ -104,6 +105,12 @@ EVENT = (
 )
 
 
+LAST_EVENT = EVENT.replace(b'"delta":{"content":" token"}', b'"delta":{}').replace(
+    b'"finish_reason":null', b'"finish_reason":"stop"'
+)
+DONE = b"data: [DONE]\n\n"
+
+
 @unit
 def chat_event() -> Run:
     """One streamed event of 252 bytes, unlike the one before: read, judged, patched, framed and taken."""
@@ -194,7 +201,7 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 HEAD = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: application/json\r\n"
     b"Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\nUser-Agent: OpenAI/Python 2.8.0\r\n"
-    b"Authorization: Bearer sk-edge-v1-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef00000000\r\n"
+    b"Authorization: Bearer " + KEY.encode() + b"\r\n"
     b"X-Stainless-Lang: python\r\nX-Stainless-Retry-Count: 0\r\nContent-Type: application/json\r\n"
 )
 
@@ -223,6 +230,36 @@ def door_call() -> Run:
     def run(rounds: int) -> None:
         for _ in range(rounds):
             door.data_received(request)
+
+    return run
+
+
+@unit
+def call_answer() -> Run:
+    """A call of 1 KB that is answered whole, from the door's first byte to its last, everything on."""
+    node = Node()
+    text = body(1_000).replace(b'"stream":true,', b"")
+    return calls(node, request_of(text), ANSWER)
+
+
+@unit
+def call_stream() -> Run:
+    """The same as a stream of eight events that come together."""
+    events = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in (*[EVENT] * 8, LAST_EVENT, DONE))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return calls(Node(), request_of(body(1_000)), head + events + b"0\r\n\r\n")
+
+
+def request_of(text: bytes) -> bytes:
+    return HEAD + b"Content-Length: %d\r\n\r\n" % len(text) + text
+
+
+def calls(node: Node, request: bytes, reply: bytes) -> Run:
+    def run(rounds: int) -> None:
+        for _ in range(rounds):
+            node.call(request, reply)
+        if node.plane.calls:
+            raise RuntimeError("a call did not come to its end")
 
     return run
 

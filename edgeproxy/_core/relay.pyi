@@ -33,6 +33,7 @@ class Relay:
         is_chunked: bool,
         wants_comments: bool,
         slow_reader_s: float = 120.0,
+        client_fd: int = -2,
     ) -> Self: ...
     @property
     def held(self) -> int: ...

@@ -4,8 +4,9 @@ The credential is bound to the provider's own origin: it is put into a head that
 only to connections of that origin.
 """
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from edgeproxy import __version__
 from edgeproxy.domain.errors import ConfigError
@@ -14,8 +15,7 @@ from edgeproxy.domain.snapshot import Lane, Provider
 PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, cache_hash=True):
     """Scheme, host and port, with the trust that goes with them: the key of a connection pool."""
 
     scheme: str

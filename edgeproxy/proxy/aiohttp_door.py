@@ -51,6 +51,7 @@ class Written(web.StreamResponse):
 class AiohttpExchange:
     """One request that came in by aiohttp."""
 
+    fd = -2
     __slots__ = (
         "_is_continued",
         "_limits",

@@ -15,7 +15,7 @@ def write_error(call: Call, error: CallError) -> None:
     """The error as JSON with its own status, or as the last event of a stream that is already open."""
     relay = call.relay
     if relay is not None and relay.is_open:
-        relay.close(error_event(call.identity(), error))
+        relay.close(error_event(call.chunk_head(), error))
         return
     extra: Headers = []
     if error.retry_after_s is not None:

@@ -2,9 +2,7 @@
 
 import time
 
-from edgeproxy._core.drive import Signal
 from edgeproxy._core.relay import RESULTS, Relay
-from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.proxy.call import CLIENT_LEFT, Call, ClientGone
 from edgeproxy.proxy.decode import upstream_body
@@ -12,6 +10,7 @@ from edgeproxy.proxy.dial import DialError
 from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.judge import Verdict, judge_answer, judge_break, judge_dial
 from edgeproxy.proxy.routes import Route
+from edgeproxy.telemetry.metrics import Outcome
 
 MIB = 1024 * 1024
 
@@ -32,43 +31,19 @@ async def run_attempt(call: Call, route: Route) -> Verdict | None:
 
 async def _exchange(call: Call, route: Route, connection: UpstreamConnection) -> str:
     """One request and its reply on one connection."""
-    asked, relay = call.asked, call.relay
+    asked, relay, exchange = call.asked, call.relay, call.exchange
     assert asked is not None
     assert relay is not None
     body = upstream_body(asked, route)
-    is_stream = asked.is_stream
-    call.scanner = new_scanner(call, route)
-    call.connection = connection
-    ended: Signal[None] = Signal()
-    call.ended = ended
-    now = time.monotonic()
-    limits = route.provider.timeouts
-    relay.begin(
-        connection,
-        call.scanner,
-        stream_head(call.exchange, call.generation, call.attempts, route.provider_header) if is_stream else b"",
-        now,
-        limits.send_s + len(body) / MIB,
-        limits.first_event_s if is_stream else limits.answer_s,
-        min(now + limits.whole_s, call.exchange.received_at + call.deadline_s),
-        limits.stall_s,
-        limits.comments_s,
-    )
-    connection.send(relay, b"%b%d\r\n\r\n" % (route.stream_head if is_stream else route.json_head, len(body)), body)
+    is_openrouter = exchange.surface == "/api/v1"
+    if asked.is_stream:
+        head = stream_head(exchange, call.identity, call.attempts, route.provider_header)
+        ended = call.send(connection, route.stream_head, body, head, is_openrouter)
+    else:
+        ended = call.send(connection, route.json_head, body, b"", is_openrouter)
     await ended
     call.let_go()
     return RESULTS[relay.result]
-
-
-def new_scanner(call: Call, route: Route) -> ChatScanner:
-    assert call.routes is not None
-    return ChatScanner(
-        call.generation.encode(),
-        call.routes.model_text,
-        route.provider_text,
-        int(call.wall_at),
-        native_finish=call.exchange.surface == "/api/v1",
-    )
 
 
 def _judge(call: Call, route: Route, result: str) -> Verdict | None:
@@ -79,7 +54,7 @@ def _judge(call: Call, route: Route, result: str) -> Verdict | None:
         return None if relay.is_stream else _judge_body(call, route, relay)
     provider = route.provider.name
     if result == "client_stalled":
-        call.finish(CLIENT_LEFT, "client_stalled")
+        call.finish(CLIENT_LEFT, "client_stalled", Outcome.CANCELLED)
         call.exchange.transport.abort()
         raise ClientGone
     secret = route.lane.secret.reveal() if route.lane.secret else ""

@@ -47,6 +47,9 @@ class Exchange(Protocol):
 
     @property
     def transport(self) -> ClientTransport: ...
+    @property
+    def fd(self) -> int:
+        """To send on past the transport; -1: never; -2: to be found out."""
 
     def header(self, name: str) -> str | None: ...
 

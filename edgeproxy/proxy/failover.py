@@ -68,18 +68,17 @@ def _choose(call: Call, plan: Plan, eligible: int) -> Attempt | None:
     plane, routes, asked = call.plane, plan.routes, call.asked
     assert asked is not None
     now = time.monotonic()
-    tenant = call.tenant
-    strict = plan.order if not plan.sort else _sorted(call, plan)
-    for position in strict:
-        if eligible >> position & 1:
-            attempt = plane.table.pick_at(
-                routes.candidates, position, asked.prompt_tokens + asked.expected_output, tenant, now, plane.dice
-            )
-            if attempt is not None:
-                return attempt
-    unlisted = eligible & ~sum(1 << position for position in plan.order)
+    if plan.sort or plan.order:
+        strict = _sorted(call, plan) if plan.sort else plan.order
+        tokens = asked.prompt_tokens + asked.expected_output
+        for position in strict:
+            if eligible >> position & 1:
+                attempt = plane.table.pick_at(routes.candidates, position, tokens, call.tenant, now, plane.dice)
+                if attempt is not None:
+                    return attempt
+        eligible &= ~sum(1 << position for position in plan.order)
     return plane.table.pick(
-        routes.candidates, unlisted, asked.prompt_tokens, asked.expected_output, tenant, now, plane.dice
+        routes.candidates, eligible, asked.prompt_tokens, asked.expected_output, call.tenant, now, plane.dice
     )
 
 

@@ -39,23 +39,20 @@ _UNPRICED = _prepare(f"{_JSON}Content-Length: %d\r\n{_SERVED}")
 _PRICED = _prepare(f"{_JSON}Content-Length: %d\r\n{_SERVED}X-Edgeproxy-Cost: %d.%09d\r\n")
 
 
-def early_head(exchange: Exchange, generation: str) -> bytes:
+def early_head(exchange: Exchange, identity: bytes) -> bytes:
     """Opens an event stream before any provider has answered."""
-    identity = generation.encode()
     return _EARLY_STREAM[exchange.is_http11, exchange.keeps_alive] % (identity, identity)
 
 
-def stream_head(exchange: Exchange, generation: str, attempts: int, provider: bytes) -> bytes:
+def stream_head(exchange: Exchange, identity: bytes, attempts: int, provider: bytes) -> bytes:
     """Status line and headers that open an event stream. `provider` is fit for a header."""
-    identity = generation.encode()
     return _OPEN_STREAM[exchange.is_http11, exchange.keeps_alive] % (identity, identity, provider, attempts)
 
 
 def answer_head(
-    exchange: Exchange, generation: str, length: int, attempts: int, provider: bytes, cost: int | None
+    exchange: Exchange, identity: bytes, length: int, attempts: int, provider: bytes, cost: int | None
 ) -> bytes:
     """The head of a whole answer of `length` bytes; `cost` in nano-dollars, None: not known."""
-    identity = generation.encode()
     known = (identity, identity, length, provider, attempts)
     if cost is None:
         return _UNPRICED[exchange.is_http11, exchange.keeps_alive] % known

@@ -84,7 +84,14 @@ def open_relay(call: Call) -> None:
     if is_stream and not is_http11:
         exchange.keeps_alive = False  # without chunks only the connection's end can end it
     call.relay = Relay(
-        exchange.transport, call, plane.wheel, is_stream, is_http11, key.keepalive_comments, plane.limits.slow_reader_s
+        exchange.transport,
+        call,
+        plane.wheel,
+        is_stream,
+        is_http11,
+        key.keepalive_comments,
+        plane.limits.slow_reader_s,
+        exchange.fd,
     )
     if is_stream:
         plane.meters.node.stream_opened()
@@ -115,7 +122,7 @@ def conclude(call: Call, error: BaseException | None) -> None:
     """The coroutine is over. Whatever it raised becomes the one answer that the client gets."""
     try:
         if error is None or isinstance(error, ClientGone):
-            call.finish(200)
+            call.finish(200, None, Outcome.CANCELLED)
         elif isinstance(error, CallError):
             fail(call, error)
         else:

@@ -27,7 +27,7 @@ def settle_stream(call: Call) -> None:
         if is_openrouter:
             finish = _quoted(scanner.finish_reason)
             choices = closing_choice(finish, _quoted(scanner.native_finish_reason))
-        tail = usage_event(call.identity(), choices, _usage_bytes(served, usage)) + DONE
+        tail = usage_event(call.chunk_head(), choices, _usage_bytes(served, usage)) + DONE
     relay.close(tail)
     call.close()
 
@@ -58,6 +58,6 @@ def settle_answer(call: Call, body: bytes) -> None:
         return
     cost = served.charge.total if served.is_price_known else None
     exchange = call.exchange
-    head = answer_head(exchange, call.generation, len(answer), call.attempts, route.provider_header, cost)
+    head = answer_head(exchange, call.identity, len(answer), call.attempts, route.provider_header, cost)
     exchange.write(head + answer)
     call.close()

@@ -118,6 +118,7 @@ class FakeExchange:
         self.received_at = received_at
         self.client_side = ClientSide()
         self.transport: ClientTransport = self.client_side
+        self.fd = -2
         self.client: Client | None = None
         self.arrives: asyncio.Future[bytes] | None = None
         self.probes = 0
