@@ -2,8 +2,6 @@
 #
 # A walker takes the place of the next byte and `end`, and answers with the place behind what it has read, or NULL
 # with `walk.fault` and `walk.at` set. No byte at or behind `end` is ever touched.
-from libc.stdint cimport uint64_t
-from libc.string cimport memcpy
 
 ctypedef const unsigned char *Place
 
@@ -40,23 +38,50 @@ cdef struct Walk:
 
 cdef extern from * nogil:
     """
+    #include <stddef.h>
     #include <stdint.h>
+    #include <string.h>
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    #error "edgeproxy needs a little-endian machine"
+    #endif
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
+    #endif
     /* Marks the bytes of a word that end a plain run: quote, backslash, controls, and all that is not ASCII. What is
        looked for turns 0, and 0 - 1 shows its top bit; other bytes show theirs only if they are not ASCII, and are
        marked anyway. A borrow can mark a byte above a true mark, never below: the lowest mark is exact, and it is the
        first byte in memory (the core is built for little-endian machines only). */
-    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    #error "edgeproxy needs a little-endian machine"
-    #endif
     static inline uint64_t edge_marks(uint64_t word) {
         const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
         uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\\\');
         return ((quote - ones) | (slash - ones) | (word - ones * 0x20) | word) & tops;
     }
-    static inline int edge_first_mark(uint64_t marks) { return __builtin_ctzll(marks) >> 3; }
+    /* The first byte from `p` on that ends a plain run; `end` if none does. */
+    static inline const unsigned char *edge_skip_plain(const unsigned char *p, const unsigned char *end) {
+        uint64_t word, marks;
+    #if defined(__SSE2__)
+        const __m128i quotes = _mm_set1_epi8('"'), slashes = _mm_set1_epi8('\\\\'), spaces = _mm_set1_epi8(0x20);
+        while (end - p >= 16) {
+            __m128i block = _mm_loadu_si128((const __m128i *)p);
+            /* Bytes are compared as signed: what is not ASCII is below a space, as controls are. */
+            __m128i odd = _mm_or_si128(_mm_cmplt_epi8(block, spaces),
+                                       _mm_or_si128(_mm_cmpeq_epi8(block, quotes), _mm_cmpeq_epi8(block, slashes)));
+            int mask = _mm_movemask_epi8(odd);
+            if (mask) return p + __builtin_ctz((unsigned)mask);
+            p += 16;
+        }
+    #endif
+        while (end - p >= 8) {
+            memcpy(&word, p, 8);
+            marks = edge_marks(word);
+            if (marks) return p + (__builtin_ctzll(marks) >> 3);
+            p += 8;
+        }
+        while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\\\') p++;
+        return p;
+    }
     """
-    uint64_t edge_marks(uint64_t word)
-    int edge_first_mark(uint64_t marks)
+    Place edge_skip_plain(Place p, Place end)
 
 
 cdef inline Place fail(Walk *walk, Fault fault, Place at) noexcept nogil:
@@ -155,20 +180,10 @@ cdef inline Place skip_escape(Place p, Place end, Walk *walk) noexcept nogil:
 
 cdef inline Place skip_string(Place p, Place end, Walk *walk) noexcept nogil:
     """`p` stands behind the opening quote; the answer stands behind the closing one."""
-    cdef uint64_t word, marks
     while True:
-        while end - p >= 8:
-            memcpy(&word, p, 8)
-            marks = edge_marks(word)
-            if marks:
-                p += edge_first_mark(marks)
-                break
-            p += 8
-        else:
-            while p < end and 0x20 <= p[0] < 0x80 and p[0] != c'"' and p[0] != c'\\':
-                p += 1
-            if p == end:
-                return fail(walk, FAULT_END, end)
+        p = edge_skip_plain(p, end)
+        if p == end:
+            return fail(walk, FAULT_END, end)
         if p[0] == c'"':
             return p + 1
         if p[0] == c'\\':
