@@ -138,7 +138,7 @@ def flood_of(dice: random.Random) -> bytes:
         case 1:
             return request_bytes(chat_body("a/b"), key=f"sk-{word}")
         case 2:
-            path = "/" + word.replace("%", "").replace('"', "").replace("{", "").replace("}", "").replace("'", "")
+            path = "/x" + word.replace("%", "").replace('"', "").replace("{", "").replace("}", "").replace("'", "")
             return request_bytes(b"", key=KEY, path=path, method=dice.choice(("GET", "POST", "PUT")))
         case 3:
             path = f"/v1/models/{word.replace('%', '')}/x".replace('"', "").replace("{", "").replace("}", "")

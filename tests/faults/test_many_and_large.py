@@ -25,7 +25,7 @@ DOORS = BOTH
 MIB = 1 << 20
 PROMPT_MIB = scaled(5, 20)
 SEND_S = 0.2
-STREAMS = scaled(200, 4_000)  # each takes two descriptors here and two there
+STREAMS = scaled(200, 2_000)  # each takes two descriptors here and two there
 LAG_S = 0.05 if IS_FULL else 1.0  # for 99 of 100 turns of the loop: a machine with neighbours has no say in less
 STALL_S = 40.0  # longer than it takes to open them all
 

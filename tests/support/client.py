@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from support.http import Dechunker, FramingError, Head, parse_head
+from support.scale import scaled
 
-DEADLINE_S = 10.0
+DEADLINE_S = float(scaled(10, 60))
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 Address = tuple[str, int]
