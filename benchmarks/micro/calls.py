@@ -118,6 +118,7 @@ class Node:
             header_s=10.0,
             body_s=15.0,
             keepalive_s=75.0,
+            deliver_s=120.0,
         )
         self.door = CallDoor(self)
         self.door.connection_made(Socket())  # type: ignore[arg-type]  # as much of one as is asked for
