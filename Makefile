@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_ARGS ?= -q
+PYTEST_ARGS ?= -q -n 3 --dist loadfile
 FUZZ_SECONDS ?= 20
 UP_ARGS ?=
 
