@@ -52,7 +52,7 @@ check: build $(STAMPS)/test $(STAMPS)/check
 # Tracing keeps its own C beside the .pyx; --force both ways, since make cannot see which kind an .so is.
 cov: build $(STAMPS)/test $(STAMPS)/model $(STAMPS)/clients $(STAMPS)/cov
 	CORE_TRACE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
-	-$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	-$(BIN)/coverage run -m pytest -q
 	$(BIN)/coverage html --directory build/coverage
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/python setup.py --quiet build_ext --inplace --force
