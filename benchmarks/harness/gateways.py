@@ -73,8 +73,8 @@ class Gateway(ABC):
         return [backend.work / f"{self.name}.log"]
 
     @abstractmethod
-    def serve(self, backend: Backend, prefix: Sequence[str] = ()) -> AbstractContextManager[Running]:
-        """It runs while the block does. `prefix` goes before its command: taskset, perf."""
+    def serve(self, backend: Backend) -> AbstractContextManager[Running]:
+        """It runs while the block does."""
 
 
 class Program(Gateway):
@@ -97,10 +97,10 @@ class Program(Gateway):
         return port
 
     @contextmanager
-    def serve(self, backend: Backend, prefix: Sequence[str] = ()) -> Iterator[Running]:
+    def serve(self, backend: Backend) -> Iterator[Running]:
         port = free_port()
         log = backend.work / f"{self.name}.log"
-        command = [*prefix, *self.command(backend, port)]
+        command = self.command(backend, port)
         began = time.monotonic()
         with running(command, log, cwd=BENCHMARKS.parent, env={**os.environ, **self.environment}) as process:
             try:
@@ -117,7 +117,7 @@ class Program(Gateway):
 def serves(port: int, options: Sequence[str]) -> bool:
     """One call, and its whole answer is as it must be."""
     client = client_start(client_command(port, *options, "--calls", 1, "--connections", 1, "--drain", 5))
-    return client_result(client)["outcomes"]["done"] == 1
+    return bool(client_result(client)["outcomes"]["done"] == 1)
 
 
 class Direct(Gateway):
@@ -128,7 +128,7 @@ class Direct(Gateway):
         return "-"
 
     @contextmanager
-    def serve(self, backend: Backend, prefix: Sequence[str] = ()) -> Iterator[Running]:
+    def serve(self, backend: Backend) -> Iterator[Running]:
         yield Running(backend.ports[0], 0)
 
 

@@ -61,14 +61,14 @@ class Portkey(Peer):
     does = "one process; its routes come in a header of each call"
 
     @contextmanager
-    def serve(self, backend: Backend, prefix: Sequence[str] = ()) -> Iterator[Running]:
+    def serve(self, backend: Backend) -> Iterator[Running]:
         targets = [
             {"provider": "openai", "api_key": "sk-upstream", "custom_host": f"{url}/v1"}
             for url in backend.upstream_urls()
         ]
         config = json.dumps({"strategy": {"mode": "loadbalance"}, "targets": targets}, separators=(",", ":"))
         self.client_options = ("--header", f"x-portkey-config: {config}")
-        with super().serve(backend, prefix) as gateway:
+        with super().serve(backend) as gateway:
             yield gateway
 
     def command(self, backend: Backend, port: int) -> Sequence[str]:

@@ -44,8 +44,8 @@ class Upstream:
 
 
 @contextmanager
-def upstream(endpoints: int = 1, prefix: Sequence[str] = ()) -> Iterator[Upstream]:
-    command = [*prefix, str(BUILD / "upstream"), "--endpoints", str(endpoints)]
+def upstream(endpoints: int = 1) -> Iterator[Upstream]:
+    command = [str(BUILD / "upstream"), "--endpoints", str(endpoints)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
