@@ -95,7 +95,8 @@ def read(path: Path) -> Counts:
     own: Counter[Stack] = Counter()
     times: Counter[Stack] = Counter()
     names: dict[str, Stack] = {}
-    stack = called = ()
+    stack: Stack = ()
+    called: Stack = ()
     with path.open(errors="replace") as lines:
         for line in lines:
             if line[:1].isdigit():

@@ -103,7 +103,7 @@ def compiled(symbol: str) -> str:
     return f"{parts[0]}:{'.'.join(parts[2:] or parts[1:])}"
 
 
-def by_phase(counted: Mapping[Stack, float], names: Names) -> "Counter[str]":
+def by_phase(counted: Mapping[Stack, int], names: Names) -> "Counter[str]":
     found: Counter[str] = Counter()
     deciding: dict[str, str] = {}
     for stack, count in counted.items():
@@ -126,7 +126,7 @@ def is_own_cost(symbol: str) -> bool:
     return symbol in OWN_COST or symbol.startswith("frame_")
 
 
-def by_function(counted: Mapping[Stack, float], names: Names) -> "tuple[Counter[str], Counter[str]]":
+def by_function(counted: Mapping[Stack, int], names: Names) -> "tuple[Counter[str], Counter[str]]":
     """Own (with the C functions that it calls) and inclusive, of each function of Python or Cython."""
     own: Counter[str] = Counter()
     inclusive: Counter[str] = Counter()
@@ -140,7 +140,7 @@ def by_function(counted: Mapping[Stack, float], names: Names) -> "tuple[Counter[
     return own, inclusive
 
 
-def by_c_function(counted: Mapping[Stack, float], names: Names) -> "Counter[str]":
+def by_c_function(counted: Mapping[Stack, int], names: Names) -> "Counter[str]":
     found: Counter[str] = Counter()
     for stack, count in counted.items():
         if not is_own_cost(stack[0]):
@@ -148,7 +148,7 @@ def by_c_function(counted: Mapping[Stack, float], names: Names) -> "Counter[str]
     return found
 
 
-def entries(times: Mapping[Stack, float], names: Names) -> "Counter[str]":
+def entries(times: Mapping[Stack, int], names: Names) -> "Counter[str]":
     """How often each function of Python or Cython was entered; a coroutine each time that it goes on."""
     found: Counter[str] = Counter()
     for stack, count in times.items():

@@ -32,11 +32,8 @@ class Edgeproxy(Program):
         self.workers = workers
         self.door = door
         self.worker_python = worker_python  # what stands in for Python when a worker is started
-
-    @property
-    def does(self) -> str:
-        number = "a worker for each core" if self.workers == "auto" else f"workers: {self.workers}"
-        return f"{self.door} door, {number}; {self.said}"
+        number = "a worker for each core" if workers == "auto" else f"workers: {workers}"
+        self.does = f"{door} door, {number}; {self.said}"
 
     def version(self) -> str | None:
         return said_version([*edgeproxy_command(), "--version"])

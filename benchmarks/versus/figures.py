@@ -33,7 +33,7 @@ class Figures:
     def worker_shares(self, row: str, window: Window) -> list[float]:
         """The least share of CPU that one of the workers had, a round."""
         found = [one.workers_cpu_ns for one in self.rounds(row, window)]
-        return [min(workers) / sum(workers) for workers in found if len(workers) > 1 and sum(workers)]
+        return [min(workers) / sum(workers) for workers in found if len(workers) > 1 and sum(workers) > 0]
 
     def starts(self, row: str) -> list[dict[str, float]]:
         return self.journal.starting_with(f"start | {row} | ")

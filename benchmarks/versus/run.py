@@ -91,7 +91,7 @@ class Run:
         if Journal.window_key(row.name, window.name, number) in self.journal:
             return False
         rate = window.rate or window.load_share * self.capacity()
-        return rate * ROOM <= self.journal.get(f"capacity | {row.name}")
+        return bool(rate * ROOM <= self.journal.get(f"capacity | {row.name}"))
 
     def one_window(self, row: Row, gateway: Running, window: Window, number: int) -> None:
         key = Journal.window_key(row.name, window.name, number)
