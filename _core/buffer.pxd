@@ -1,7 +1,7 @@
 # Growable bytes with room in front of them and behind, so that a frame (a chunk size, a line end) can be put around
 # them without a copy: data[-HEADROOM:0] and data[size:size + TAILROOM] may be written at any time after `reserve`.
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strlen
 
 cdef enum:
     HEADROOM = 16
@@ -36,6 +36,10 @@ cdef inline int append(Buffer *buffer, const void *data, Py_ssize_t size) except
     memcpy(buffer.data + buffer.size, data, size)
     buffer.size += size
     return 0
+
+
+cdef inline int append_text(Buffer *buffer, const char *text) except -1:
+    return append(buffer, text, strlen(text))
 
 
 cdef inline void dispose(Buffer *buffer) noexcept nogil:

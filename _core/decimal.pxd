@@ -1,32 +1,30 @@
 # Numbers as text, straight into a buffer.
 from libc.stdint cimport int64_t, uint64_t
 
-from edgeproxy._core.buffer cimport Buffer, reserve
+from edgeproxy._core.buffer cimport Buffer, append, reserve
 
 cdef enum:
     NUMBER_ROOM = 21  # a sign and twenty digits
 
 
-cdef inline int put_number(Buffer *out, int64_t value) except -1:
-    cdef char digits[NUMBER_ROOM]
-    cdef char *p = digits + NUMBER_ROOM
-    cdef uint64_t rest = <uint64_t>value if value >= 0 else <uint64_t>0 - <uint64_t>value
-    cdef Py_ssize_t size, i
+cdef inline char *digits_up_to(char *end, uint64_t value) noexcept nogil:
+    """Write the digits of `value` so that they stop at `end`; the answer is where they start."""
     while True:
-        p -= 1
-        p[0] = c'0' + <char>(rest % 10)
-        rest //= 10
-        if rest == 0:
-            break
+        end -= 1
+        end[0] = c'0' + <char>(value % 10)
+        value //= 10
+        if value == 0:
+            return end
+
+
+cdef inline int put_number(Buffer *out, int64_t value) except -1:
+    cdef char room[NUMBER_ROOM]
+    cdef char *end = room + NUMBER_ROOM
+    cdef char *start = digits_up_to(end, <uint64_t>value if value >= 0 else <uint64_t>0 - <uint64_t>value)
     if value < 0:
-        p -= 1
-        p[0] = c'-'
-    size = digits + NUMBER_ROOM - p
-    reserve(out, size)
-    for i in range(size):
-        out.data[out.size + i] = p[i]
-    out.size += size
-    return 0
+        start -= 1
+        start[0] = c'-'
+    return append(out, start, end - start)
 
 
 cdef inline int put_fraction(Buffer *out, int64_t value, int places) except -1:

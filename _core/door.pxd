@@ -1,24 +1,7 @@
-cimport cython
-
+from edgeproxy._core.body cimport RequestBody
 from edgeproxy._core.head cimport Head
-from edgeproxy._core.wheel cimport Timer, Wheel
-
-
-@cython.final
-cdef class DoorRules:
-    cdef tuple lines           # request lines of the calls, with their CRLF
-    cdef tuple surfaces        # one for each line
-    cdef object is_host        # callable(str) -> bool
-    cdef set hosts             # that it has accepted
-    cdef Wheel wheel
-    cdef Py_ssize_t body_limit
-    cdef double header_s
-    cdef double body_s
-    cdef double keepalive_s
-    cdef double deliver_s      # for a client that takes its last bytes slowly
-
-    cdef int find(self, const unsigned char *data, Py_ssize_t size) except -3
-    cdef bint accepts(self, bytes host) except -1
+from edgeproxy._core.rules cimport DoorRules
+from edgeproxy._core.wheel cimport Timer
 
 
 cdef class Door:
@@ -27,7 +10,6 @@ cdef class Door:
     cdef readonly object transport   # None once lost
     cdef readonly int fd             # for `direct.put`; -1: by the transport
     cdef public object client        # set while a call listens
-    cdef object parser               # httptools.HttpRequestParser; made for the first call, None once closed
     cdef Timer timer
     cdef double visit_at             # when the wheel comes by at the latest
     cdef int phase
@@ -42,19 +24,10 @@ cdef class Door:
     cdef bytes data                  # what the offsets of `head` point into
     cdef readonly double received_at
     cdef readonly str surface
-    cdef readonly bint is_http11
     cdef bint wants_alive            # neither side has asked for the connection's end
 
-    # the body
-    cdef readonly Py_ssize_t length  # by Content-Length; -1: chunked
-    cdef Py_ssize_t wire             # bytes of it that have come, framing included
-    cdef Py_ssize_t size             # bytes of it
-    cdef bytes body                  # its first piece
-    cdef list pieces                 # all of them, when there is more than one
+    cdef RequestBody body
     cdef public object arrival       # what the call awaits while its body comes
-    cdef bint is_whole
-    cdef bint is_overrun             # bytes came that do not belong to this request
-    cdef readonly str fault          # why the body will not come: "too_large", "broken", "late"
 
     cdef double limit(self, double now) noexcept
     cdef int limit_to(self, double until) except -1
@@ -69,5 +42,4 @@ cdef class Door:
     cdef int give(self, bytes data) except -1
     cdef int begin_call(self, bytes data, double now) except -1
     cdef int take_more(self, bytes data) except -1
-    cdef int feed(self, bytes data) except -1
     cdef int leave(self, double now) except -1

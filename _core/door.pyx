@@ -4,19 +4,17 @@
 A request is a call of ours when its line is one of the known ones and nothing in its head is unusual. Every other is
 given away as it came, before a byte of it is interpreted. Whatever goes wrong in a callback ends this connection only.
 """
-cimport cython
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memchr, memcmp, memset
+from libc.string cimport memchr, memset
 
+from edgeproxy._core.body cimport RequestBody
 from edgeproxy._core.clock cimport monotonic
 from edgeproxy._core.direct cimport direct_fd, put_bytes
 from edgeproxy._core.head cimport (
     AUTHORIZATION, API_KEY, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HEAD_ODD, HEAD_PARTIAL,
     HEAD_TOO_LARGE, HEAD_WHOLE, HOST, TIMEOUT, TRANSFER_ENCODING, UPGRADE, Head, equals, scan_head,
 )
-from edgeproxy._core.wheel cimport Timer, Wheel
-
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from edgeproxy._core.rules cimport NONE, UNDECIDED
 
 cdef enum:  # phases
     FREE      # between requests, or in a head
@@ -27,15 +25,9 @@ cdef enum:  # phases
     LEAVING   # the last answer is written: only its delivery is awaited
     CLOSED
 
-cdef enum:  # what `DoorRules.find` says besides an index
-    NONE = -1
-    UNDECIDED = -2
-
 cdef double LINGER_S = 2.0        # for a client that is still sending what nobody will read
 cdef Py_ssize_t SMALL = 4096      # bytes of a body that may stay beside its head
-cdef Py_ssize_t MAX_FRAMING = 65536  # bytes of chunk lines and trailers, besides 8 for each byte of the body
 cdef Py_ssize_t MAX_SKIP = 65536    # bytes of a body that nobody wants, read so that the connection can stay
-cdef int MAX_HOSTS = 1024
 cdef dict NAMES_OF = {"Authorization": AUTHORIZATION, "x-api-key": API_KEY, "x-edgeproxy-timeout-ms": TIMEOUT,
                       "Expect": EXPECT, "Host": HOST}
 cdef unsigned int ONCE = (1 << HOST | 1 << AUTHORIZATION | 1 << CONTENT_LENGTH | 1 << TRANSFER_ENCODING | 1 << EXPECT
@@ -43,88 +35,33 @@ cdef unsigned int ONCE = (1 << HOST | 1 << AUTHORIZATION | 1 << CONTENT_LENGTH |
 cdef unsigned int UNUSUAL = 1 << CONTENT_ENCODING | 1 << UPGRADE
 
 
-@cython.final
-cdef class DoorRules:
-    """What all connections of a worker share. `paths`: where calls come in, and the surface of each."""
-
-    def __cinit__(self, dict paths, is_host, Wheel wheel, *, Py_ssize_t body_limit, double header_s, double body_s,
-                  double keepalive_s, double deliver_s):
-        self.lines = tuple([b"POST %b HTTP/1.1\r\n" % path.encode() for path in paths])
-        self.surfaces = tuple(paths.values())
-        self.is_host = is_host
-        self.hosts = set()
-        self.wheel = wheel
-        self.body_limit = body_limit
-        self.header_s = header_s
-        self.body_s = body_s
-        self.keepalive_s = keepalive_s
-        self.deliver_s = deliver_s
-
-    cdef int find(self, const unsigned char *data, Py_ssize_t size) except -3:
-        """The line that `data` begins with; UNDECIDED while it may become one."""
-        cdef Py_ssize_t number, length
-        cdef const unsigned char *line
-        cdef bint is_open = False
-        for number in range(len(self.lines)):
-            line = <bytes>self.lines[number]
-            length = len(<bytes>self.lines[number])
-            if size >= length:
-                if memcmp(data, line, length) == 0:
-                    return <int>number
-            elif memcmp(data, line, size) == 0:
-                is_open = True
-        return UNDECIDED if is_open else NONE
-
-    cdef bint accepts(self, bytes host) except -1:
-        if host in self.hosts:
-            return True
-        if not self.is_host(host.decode("latin-1")):
-            return False
-        if len(self.hosts) < MAX_HOSTS:
-            self.hosts.add(host)
-        return True
-
-
 cdef class Door:
-    """A connection, and the exchange of the call that runs on it. What is rare is said by a subclass."""
+    """A connection, and the exchange of the call that runs on it.
+
+    What is rare is said by a subclass: `begin()` starts the call that is here; `body_changed()` hears that its body is
+    whole or has a fault; `hand_over(data, size, began_at)` gives the connection to aiohttp, `size` being the bytes of
+    this one request, -1: not known; `refuse(status)` answers 408 or 431; `broke(error)` is told of a failed callback.
+    """
 
     def __cinit__(self, server):
         self.server = server
         self.rules = server.rules
-        self.is_http11 = True
+        self.body = RequestBody(self.rules.body_limit)
         self.wants_alive = True
-
-    # --- said by the subclass ----------------------------------------------------------------------------------
-
-    def begin(self):
-        """Start the call of the request that is here."""
-        raise NotImplementedError
-
-    def hand_over(self, bytes data, Py_ssize_t size, double began_at):
-        """Give the connection to aiohttp. `size`: bytes of this one request; -1: not known."""
-        raise NotImplementedError
-
-    def body_changed(self):
-        """The body is whole, or `fault` says why it will not be."""
-        raise NotImplementedError
-
-    def refuse(self, int status):
-        """Answer 408 or 431: the head did not come in time, or does not end."""
-        raise NotImplementedError
-
-    def broke(self, error):
-        """A callback failed: end the connection."""
-        raise NotImplementedError
 
     # --- the exchange ------------------------------------------------------------------------------------------
 
     @property
     def keeps_alive(self):
-        return self.wants_alive and not self.is_overrun and (self.is_whole or self.is_soon_whole())
+        return self.wants_alive and not self.body.is_overrun and (self.body.is_whole or self.is_soon_whole())
 
     @keeps_alive.setter
     def keeps_alive(self, bint value):
         self.wants_alive = value
+
+    @property
+    def is_http11(self):
+        return True  # no other line is a call's
 
     @property
     def is_free(self):
@@ -132,8 +69,18 @@ cdef class Door:
         return self.phase == FREE and self.partial is None
 
     @property
+    def length(self):
+        """Bytes of the body by its head; -1: chunked."""
+        return self.body.length
+
+    @property
+    def fault(self):
+        """Why the body will not come: "too_large", "broken" or "late"."""
+        return self.body.fault
+
+    @property
     def has_body_begun(self):
-        return self.wire > 0
+        return self.body.wire > 0
 
     def header(self, str name):
         """The value of one of the headers that calls ask for."""
@@ -145,13 +92,7 @@ cdef class Door:
 
     def take_body(self):
         """The body, when all of it is here."""
-        if not self.is_whole:
-            return None
-        body, pieces = self.body, self.pieces
-        self.body = self.pieces = None
-        if pieces is not None:
-            return b"".join(pieces)
-        return body if body is not None else b""
+        return self.body.take() if self.body.is_whole else None
 
     def write(self, bytes data):
         if self.phase < LEAVING:
@@ -163,12 +104,12 @@ cdef class Door:
             return
         if not self.keeps_alive or self.is_paused:
             self.leave(monotonic())
-        elif self.is_whole:
+        elif self.body.is_whole:
             self.become_free()
         else:
             self.phase = SKIP
-            self.body = self.data = None
-            self.pieces = self.arrival = None
+            self.body.skip()
+            self.data = self.arrival = None
 
     def come_back(self):
         """The connection is ours again, and no byte of a request is here."""
@@ -182,8 +123,8 @@ cdef class Door:
 
     cdef bint is_soon_whole(self) noexcept:
         """Whether the rest of the body is worth reading only for the connection's sake."""
-        cdef bint is_on_its_way = self.wire > 0 or not self.head.seen >> EXPECT & 1
-        return is_on_its_way and self.fault is None and 0 <= self.length <= self.wire + MAX_SKIP
+        cdef bint is_on_its_way = self.body.wire > 0 or not self.head.seen >> EXPECT & 1
+        return is_on_its_way and self.body.fault is None and 0 <= self.body.length <= self.body.wire + MAX_SKIP
 
     cdef int become_free(self) except -1:
         self.phase = FREE
@@ -192,17 +133,15 @@ cdef class Door:
         return self.limit_to(self.began_at + self.rules.keepalive_s)
 
     cdef int reset(self) except -1:
-        self.data = self.body = self.partial = None
-        self.pieces = self.arrival = None
-        self.is_whole = self.is_overrun = False
-        self.fault = None
-        self.wire = self.size = 0
+        self.data = self.partial = self.arrival = None
+        self.body.reset()
         memset(&self.head, 0, sizeof(Head))
         return 0
 
     cdef int leave(self, double now) except -1:
         # A close with unread bytes is a reset, which may overtake our answer: read on until the client has it.
-        cdef bint lingers = self.fault is not None or self.is_overrun or (self.phase != FREE and not self.is_whole)
+        cdef bint is_unread = self.body.is_overrun or (self.phase != FREE and not self.body.is_whole)
+        cdef bint lingers = is_unread or self.body.fault is not None
         self.phase = LEAVING
         self.reset()
         self.began_at = now
@@ -230,7 +169,7 @@ cdef class Door:
             elif self.phase == BODY or self.phase == SKIP:
                 self.take_more(data)
             elif self.phase == CALL:
-                self.is_overrun = True  # pipelined: it is answered by the connection's end
+                self.body.is_overrun = True  # pipelined: it is answered by the connection's end
         except Exception as error:
             self.broke(error)
 
@@ -240,7 +179,7 @@ cdef class Door:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        self.parser = None
+        self.body.parser = None  # they hold one another
         try:
             if client is not None:
                 client.gone()
@@ -271,8 +210,8 @@ cdef class Door:
     cdef double limit(self, double now) noexcept:
         if self.phase == FREE:
             return self.began_at + (self.rules.keepalive_s if self.partial is None else self.rules.header_s)
-        if (self.phase == BODY or self.phase == SKIP) and self.fault is None:
-            return self.received_at + self.rules.body_s + self.size / 65536.0
+        if (self.phase == BODY or self.phase == SKIP) and self.body.fault is None:
+            return self.received_at + self.rules.body_s + self.body.size / 65536.0
         if self.phase == LEAVING:
             return self.leaves_at
         return now + self.rules.keepalive_s
@@ -303,7 +242,7 @@ cdef class Door:
         if self.phase == FREE and self.partial is not None:
             self.refuse(408)
         elif self.phase == BODY:
-            self.fault = "late"
+            self.body.fault = "late"
             self.body_changed()
         elif self.phase == FREE or self.phase == SKIP:
             self.leave(now)
@@ -334,7 +273,7 @@ cdef class Door:
         if verdict == HEAD_PARTIAL:
             return self.wait(data, now)
         if verdict == HEAD_TOO_LARGE:
-            self.is_overrun = True
+            self.body.is_overrun = True
             self.refuse(431)
             return 0
         if verdict == HEAD_ODD or not self.is_plain(raw):
@@ -376,9 +315,9 @@ cdef class Door:
         cdef bint has_length = head.seen >> CONTENT_LENGTH & 1
         cdef int i
         cdef unsigned char c
-        self.length = 0
+        self.body.length = 0
         if head.seen >> TRANSFER_ENCODING & 1:
-            self.length = -1
+            self.body.length = -1
             return not has_length and head.size[<int>TRANSFER_ENCODING] == 7 and equals(
                 data + head.at[<int>TRANSFER_ENCODING], b"chunked", 7)
         if not has_length:
@@ -389,7 +328,7 @@ cdef class Door:
             c = data[head.at[<int>CONTENT_LENGTH] + i]
             if not 48 <= c <= 57:
                 return False
-            self.length = self.length * 10 + c - 48
+            self.body.length = self.body.length * 10 + c - 48
         return True
 
     cdef int give(self, bytes data) except -1:
@@ -398,13 +337,15 @@ cdef class Door:
         cdef const unsigned char *end
         cdef Py_ssize_t size = -1
         cdef double began_at = self.began_at if self.partial is not None else monotonic()
+        cdef bint is_plain
         if self.head.next == 0:
             end = <const unsigned char *>memchr(raw, 10, len(data))
             if end is not NULL:
                 self.head.next = <int>(end - raw) + 1
         if self.head.next and (self.head.end or scan_head(raw, len(data), &self.head) == HEAD_WHOLE):
-            if not self.head.again & ONCE | self.head.seen & 1 << UPGRADE and self.read_length(raw) and self.length >= 0:
-                size = self.head.end + self.length
+            is_plain = not self.head.again & ONCE | self.head.seen & 1 << UPGRADE
+            if is_plain and self.read_length(raw) and self.body.length >= 0:
+                size = self.head.end + self.body.length
         self.phase = AWAY
         self.reset()
         self.hand_over(data, size, began_at)
@@ -417,79 +358,26 @@ cdef class Door:
         self.partial = None
         self.received_at = now
         self.data = data if len(data) - end < SMALL else data[:end]
-        if self.parser is None:
-            self.parser = HttpRequestParser(self)
-        if self.length > self.rules.body_limit:
-            self.fault = "too_large"
-            self.wire = len(data) - end
-        else:
-            self.wire = -end
-            self.feed(data)
-            if self.fault == "broken" or (not self.is_whole and 0 <= self.length <= self.wire):
-                self.parser = None
-                return self.give(data)  # llhttp found what we did not: aiohttp says it
-        self.phase = CALL if self.is_whole else BODY
-        if not self.is_whole:
+        if not self.body.begin(data, end):
+            return self.give(data)  # aiohttp says what is wrong with it
+        self.phase = CALL if self.body.is_whole else BODY
+        if not self.body.is_whole:
             self.limit_to(now + self.rules.body_s)
         self.begin()
         return 0
 
     cdef int take_more(self, bytes data) except -1:
-        if self.fault is not None:
+        if self.body.fault is not None:
             return 0  # it is read only so that our answer arrives
-        self.feed(data)
+        self.body.feed(data)
         if self.phase == SKIP:
-            if self.fault is not None or self.is_overrun or (self.is_whole and not self.wants_alive):
+            if self.body.fault is not None or self.body.is_overrun or (self.body.is_whole and not self.wants_alive):
                 self.leave(monotonic())
-            elif self.is_whole:
+            elif self.body.is_whole:
                 self.become_free()
             return 0
-        if self.is_whole:
+        if self.body.is_whole:
             self.phase = CALL
-        if self.is_whole or self.fault is not None:
+        if self.body.is_whole or self.body.fault is not None:
             self.body_changed()
         return 0
-
-    cdef int feed(self, bytes data) except -1:
-        """Bytes from the wire to llhttp, but none of the next request where the end of this one is known."""
-        cdef Py_ssize_t left = self.length - self.wire
-        if 0 <= self.length and left < len(data):
-            self.is_overrun = True
-            data = data[:left]
-        self.wire += len(data)
-        try:
-            self.parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            if self.is_whole:
-                self.is_overrun = True
-            else:
-                self.fault = self.fault or "broken"
-        if self.wire - self.size > MAX_FRAMING + 8 * self.size and not self.is_whole:
-            self.fault = self.fault or "broken"
-        return 0
-
-    # llhttp's callbacks
-
-    def on_message_begin(self):
-        if self.is_whole:
-            self.is_overrun = True
-
-    def on_body(self, bytes chunk):
-        if self.is_whole or self.fault is not None:
-            return
-        self.size += len(chunk)
-        if self.phase == SKIP:
-            return
-        if self.size > self.rules.body_limit:
-            self.fault = "too_large"
-            self.body = self.pieces = None
-        elif self.body is None:
-            self.body = chunk
-        elif self.pieces is None:
-            self.pieces = [self.body, chunk]
-        else:
-            self.pieces.append(chunk)
-
-    def on_message_complete(self):
-        if self.fault is None:
-            self.is_whole = True

@@ -2,10 +2,10 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
-from libc.string cimport memset, strlen
+from libc.string cimport memset
 from libc.time cimport gmtime_r, time_t, tm
 
-from edgeproxy._core.buffer cimport Buffer, append, dispose
+from edgeproxy._core.buffer cimport Buffer, append, append_text, dispose
 from edgeproxy._core.decimal cimport put_fraction, put_nano, put_number
 
 cdef enum:
@@ -13,10 +13,6 @@ cdef enum:
 
 cdef extern from "<stdio.h>":
     int snprintf(char *text, size_t size, const char *format, ...)
-
-
-cdef inline int literal(Buffer *out, const char *text) except -1:
-    return append(out, text, strlen(text))
 
 
 cdef inline bint is_plain(const char *text, Py_ssize_t size) noexcept nogil:
@@ -34,9 +30,9 @@ cdef int put_text(Buffer *out, const char *name, text, quoted) except -1:
     cdef Py_ssize_t size = 0
     cdef const char *data
     cdef bytes made
-    literal(out, name)
+    append_text(out, name)
     if text is None:
-        return literal(out, b"null")
+        return append_text(out, b"null")
     if (<str>text).isascii():
         data = PyUnicode_AsUTF8AndSize(text, &size)
         if is_plain(data, size):
@@ -48,17 +44,17 @@ cdef int put_text(Buffer *out, const char *name, text, quoted) except -1:
 
 
 cdef int put_count(Buffer *out, const char *name, value) except -1:
-    literal(out, name)
+    append_text(out, name)
     return put_number(out, value)
 
 
 cdef int put_ms(Buffer *out, const char *name, value) except -1:
     """Milliseconds, to the microsecond."""
-    literal(out, name)
+    append_text(out, name)
     if value is None:
-        return literal(out, b"null")
+        return append_text(out, b"null")
     cdef double ms = value
-    return put_fraction(out, <int64_t>(ms * 1000.0 + 0.5), 3) if 0.0 <= ms < 1e15 else literal(out, b"0")
+    return put_fraction(out, <int64_t>(ms * 1000.0 + 0.5), 3) if 0.0 <= ms < 1e15 else append_text(out, b"0")
 
 
 cdef int put_time(Buffer *out, double at) except -1:
@@ -89,22 +85,22 @@ def json_line(record, quoted):
         put_text(&out, b',"provider":', record.provider, quoted)
         put_count(&out, b',"attempts":', record.attempts)
         put_count(&out, b',"status":', record.status)
-        literal(&out, b',"stream":true' if record.is_stream else b',"stream":false')
+        append_text(&out, b',"stream":true' if record.is_stream else b',"stream":false')
         put_text(&out, b',"finish_reason":', record.finish_reason, quoted)
         put_count(&out, b',"tokens_in":', usage.prompt)
         put_count(&out, b',"tokens_out":', usage.completion)
         put_count(&out, b',"tokens_cached":', usage.cached)
         put_count(&out, b',"tokens_reasoning":', usage.reasoning)
-        literal(&out, b',"cost_usd":')
+        append_text(&out, b',"cost_usd":')
         if record.is_price_known:
             put_nano(&out, record.charge.total)
         else:
-            literal(&out, b"null")
+            append_text(&out, b"null")
         put_ms(&out, b',"ttft_ms":', record.ttft_ms)
         put_ms(&out, b',"duration_ms":', record.duration_ms)
         put_ms(&out, b',"overhead_ms":', record.overhead_ms)
         put_text(&out, b',"error_type":', record.error_type, quoted)
-        literal(&out, b"}\n")
+        append_text(&out, b"}\n")
         return PyBytes_FromStringAndSize(out.data, out.size)
     finally:
         dispose(&out)

@@ -5,11 +5,13 @@ wins. `finish` never awaits, so nothing can cancel it half way. What the values 
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from edgeproxy._core.attempt cimport Attempt
 from edgeproxy._core.clock cimport monotonic
+from edgeproxy._core.decimal cimport digits_up_to
 from edgeproxy._core.drive cimport Signal
 from edgeproxy._core.relay cimport Relay
 from edgeproxy._core.sse cimport ChatScanner
@@ -33,33 +35,24 @@ cdef inline double wall_clock() noexcept nogil:
 
 
 cdef bytes new_identity(double now):
-    """`gen-<unix seconds>-<20 characters>`: 80 random bits."""
+    """`gen-<unix seconds>-<20 characters>`: 80 random bits. Written from its end."""
     global stock, stock_at
     cdef char text[64]
     cdef char *p = text + 64
-    cdef long long second = <long long>now
     cdef const unsigned char *random
-    cdef unsigned char byte
     cdef int i
     if stock_at + RANDOM_BYTES > len(stock):
         stock = os.urandom(RANDOM_STOCK)
         stock_at = 0
     random = <const unsigned char *>PyBytes_AS_STRING(stock) + stock_at
     stock_at += RANDOM_BYTES
-    for i in range(RANDOM_BYTES - 1, -1, -1):
-        byte = random[i]
+    for i in range(RANDOM_BYTES):
         p -= 2
-        p[0] = b"0123456789abcdef"[byte >> 4]
-        p[1] = b"0123456789abcdef"[byte & 15]
+        p[0] = b"0123456789abcdef"[random[i] >> 4]
+        p[1] = b"0123456789abcdef"[random[i] & 15]
     p -= 1
     p[0] = c'-'
-    while True:
-        p -= 1
-        p[0] = c'0' + <char>(second % 10)
-        second //= 10
-        if second == 0:
-            break
-    p -= 4
+    p = digits_up_to(p, <uint64_t>now) - 4
     memcpy(p, b"gen-", 4)
     return PyBytes_FromStringAndSize(p, text + 64 - p)
 

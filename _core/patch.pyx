@@ -29,14 +29,7 @@ from edgeproxy._core.chat cimport (
     small_number,
 )
 from edgeproxy._core.json cimport (
-    is_key,
-    is_null,
-    next_item,
-    next_member,
-    open_array,
-    open_object,
-    skip_space,
-    skip_value,
+    is_key, is_null, next_item, next_member, open_array, open_object, skip_space, skip_value,
 )
 from edgeproxy._core.said cimport read_message
 from edgeproxy._core.text cimport FAULT_MEMORY, FAULT_NONE, FAULT_TOO_MANY, fail

@@ -5,9 +5,9 @@ Amounts are written as exact decimals: no float stands between the ledger's inte
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
-from libc.string cimport memset, strlen
+from libc.string cimport memset
 
-from edgeproxy._core.buffer cimport Buffer, append, dispose
+from edgeproxy._core.buffer cimport Buffer, append, append_text, dispose
 from edgeproxy._core.decimal cimport put_nano, put_number
 from edgeproxy._core.json cimport is_key, is_null, next_member, open_object, skip_space, skip_value
 from edgeproxy._core.text cimport Place, Walk
@@ -120,10 +120,6 @@ def read_usage(bytes raw):
 # --- writing -------------------------------------------------------------------------------------------------------
 
 
-cdef inline int literal(Buffer *out, const char *text) except -1:
-    return append(out, text, strlen(text))
-
-
 cdef inline bint is_ours(const Walk *walk) noexcept nogil:
     """Top-level members that the contract writes itself."""
     return (
@@ -180,22 +176,22 @@ cdef int copy_others(Buffer *out, bytes raw) except -1:
 
 cdef int put_cost(Buffer *out, charge) except -1:
     if charge is None:
-        return literal(out, b',"cost":null,"is_byok":false')
-    literal(out, b',"cost":')
+        return append_text(out, b',"cost":null,"is_byok":false')
+    append_text(out, b',"cost":')
     put_nano(out, charge.total)
-    return literal(out, b',"is_byok":false')
+    return append_text(out, b',"is_byok":false')
 
 
 cdef int put_cost_details(Buffer *out, charge) except -1:
     if charge is None:
-        return literal(out, b',"cost_details":null')
-    literal(out, b',"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":')
+        return append_text(out, b',"cost_details":null')
+    append_text(out, b',"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":')
     put_nano(out, charge.upstream_prompt)
-    literal(out, b',"upstream_inference_completions_cost":')
+    append_text(out, b',"upstream_inference_completions_cost":')
     put_nano(out, charge.upstream_completion)
-    literal(out, b',"platform_fee":')
+    append_text(out, b',"platform_fee":')
     put_nano(out, charge.total - charge.upstream)
-    return literal(out, b"}")
+    return append_text(out, b"}")
 
 
 def write_usage(usage, charge, bytes raw):
@@ -208,30 +204,30 @@ def write_usage(usage, charge, bytes raw):
         seen.before = seen.after = NULL
     memset(&out, 0, sizeof(Buffer))
     try:
-        literal(&out, b'{"prompt_tokens":')
+        append_text(&out, b'{"prompt_tokens":')
         put_number(&out, prompt)
-        literal(&out, b',"completion_tokens":')
+        append_text(&out, b',"completion_tokens":')
         put_number(&out, completion)
-        literal(&out, b',"total_tokens":')
+        append_text(&out, b',"total_tokens":')
         put_number(&out, prompt + completion)
         put_cost(&out, charge)
-        literal(&out, b',"prompt_tokens_details":{')
+        append_text(&out, b',"prompt_tokens_details":{')
         copy_details(&out, seen.before, seen.before_end)
-        literal(&out, b'"cached_tokens":')
+        append_text(&out, b'"cached_tokens":')
         put_number(&out, usage.cached)
-        literal(&out, b',"cache_write_tokens":')
+        append_text(&out, b',"cache_write_tokens":')
         put_number(&out, usage.cache_written)
-        literal(&out, b'},"completion_tokens_details":{')
+        append_text(&out, b'},"completion_tokens_details":{')
         copy_details(&out, seen.after, seen.after_end)
-        literal(&out, b'"reasoning_tokens":')
+        append_text(&out, b'"reasoning_tokens":')
         put_number(&out, usage.reasoning)
-        literal(&out, b"}")
+        append_text(&out, b"}")
         put_cost_details(&out, charge)
         if usage.is_estimated:
-            literal(&out, b',"is_estimated":true')
+            append_text(&out, b',"is_estimated":true')
         if is_kept:
             copy_others(&out, raw)
-        literal(&out, b"}")
+        append_text(&out, b"}")
         return PyBytes_FromStringAndSize(out.data, out.size)
     finally:
         dispose(&out)

@@ -6,7 +6,8 @@ import os
 
 from edgeproxy._core.budget import RetryBudget
 from edgeproxy._core.dice import Dice
-from edgeproxy._core.door import Door, DoorRules
+from edgeproxy._core.door import Door
+from edgeproxy._core.rules import DoorRules
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy._core.wheel import Wheel
 from edgeproxy.control.accounts import ConfiguredKeys, LogJournal, UnlimitedCredit

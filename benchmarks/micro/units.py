@@ -10,7 +10,8 @@ from benchmarks.micro.calls import ANSWER, KEY, Node
 from edgeproxy._core import codes
 from edgeproxy._core.candidates import Candidates
 from edgeproxy._core.dice import Dice
-from edgeproxy._core.door import Door, DoorRules
+from edgeproxy._core.door import Door
+from edgeproxy._core.rules import DoorRules
 from edgeproxy._core.spans import scan, splice
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.table import RouteTable

@@ -4,11 +4,11 @@ from typing import Final
 
 import msgspec
 
-from edgeproxy.domain.money import NOTHING, Charge
+from edgeproxy.domain.money import Charge
 from edgeproxy.domain.usage import Usage
 
 NO_USAGE: Final = Usage()
-NO_CHARGE: Final = NOTHING
+NO_CHARGE: Final = Charge(0, 0, 0, 0)
 
 
 class CallRecord(msgspec.Struct, frozen=True, gc=False):

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Awaitable
 from typing import Any
 
-from edgeproxy._core.door import Door, DoorRules
+from edgeproxy._core.door import Door
 from edgeproxy._core.drive import Signal
+from edgeproxy._core.rules import DoorRules
 from edgeproxy.domain import errors
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
 from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER

@@ -7,7 +7,8 @@ from support.corpus import GOOD, REFUSED
 from support.inprocess import KEY, MODEL
 from support.odd_requests import odd_requests
 
-from edgeproxy._core.door import Door, DoorRules
+from edgeproxy._core.door import Door
+from edgeproxy._core.rules import DoorRules
 from edgeproxy._core.wheel import Wheel
 from edgeproxy.proxy.guard import is_host
 from edgeproxy.proxy.surfaces import CHAT_PATHS

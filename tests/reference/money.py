@@ -5,7 +5,7 @@ Rounding is half up, once for the total and once for the provider's part; the fe
 
 from collections.abc import Iterable
 
-from edgeproxy.domain.money import NOTHING, Charge, Price
+from edgeproxy.domain.money import Charge, Price
 from edgeproxy.domain.usage import Usage
 
 PICO_PER_NANO = 10**3
@@ -19,7 +19,7 @@ def _half_up(pico: int, divisor: int = PICO_PER_NANO) -> int:
 def charge(usage: Usage, price: Price, fee_ppm: int) -> Charge:
     """Price `usage` (contract 4.3) and add the fee, `fee_ppm` parts per million. An unknown price charges nothing."""
     if price.prompt is None or price.completion is None:
-        return NOTHING
+        return Charge(0, 0, 0, 0)
     if usage.cached or usage.cache_written or usage.reasoning:
         prompt, completion = _by_kind(usage, price, price.prompt, price.completion)
     else:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgeproxy._core.door import Door, DoorRules
+from edgeproxy._core.door import Door
+from edgeproxy._core.rules import DoorRules
 from edgeproxy._core.wheel import Wheel
 from edgeproxy.proxy.guard import is_host
 
