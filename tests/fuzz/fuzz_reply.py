@@ -2,7 +2,7 @@
 
 from support.chat_streams import DONE, ROLE, SAMPLES, STOP, USAGE, WORD
 from support.inprocess import GOOD_ANSWER, GOOD_STREAM, LAST_CHUNK, STREAM_HEAD, chunk
-from support.wire import Wire
+from support.wire import Wire, joined
 
 SEEDS = [
     GOOD_STREAM,
@@ -21,16 +21,6 @@ WORDS = [
     b"Content-Encoding: gzip\r\n", b"X-A: " + b"x" * 9000 + b"\r\n", b"\x00", b"0x5\r\n", b" ",
     b"Connection: close\r\n",
 ]  # fmt: skip
-
-
-def joined(framed: bytes) -> bytes:
-    """The client's bytes without its chunk framing: how many writes there were is not what is compared."""
-    head, _, rest = framed.partition(b"\r\n\r\n")
-    body = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    return head + body
 
 
 def relayed(pieces: list[bytes]) -> tuple[bytes, str, bytes]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from support.inprocess import LAST_CHUNK, STOP, STREAM_HEAD, chunk, content, sse
-from support.wire import Wire
+from support.wire import Wire, joined
 
 REPLY = sse(*(content(word) for word in ("One ", "two\r\n", "é ", '"four" ', "five")), STOP, "[DONE]")
 
@@ -11,16 +11,6 @@ REPLY = sse(*(content(word) for word in ("One ", "two\r\n", "é ", '"four" ', "f
 def sent(*pieces: bytes) -> tuple[bytes, str, bool]:
     wire = Wire(is_chunked=True).begin().feed(*pieces)
     return joined(wire.sent), wire.result, wire.is_kept
-
-
-def joined(framed: bytes) -> bytes:
-    """The client's body without its chunk framing: how many writes there were is not what is compared."""
-    head, _, rest = framed.partition(b"\r\n\r\n")
-    body = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    return head + body
 
 
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:

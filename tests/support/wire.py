@@ -158,3 +158,13 @@ class Wire:
     def is_kept(self) -> bool:
         """The connection may carry another call."""
         return self.pool.released_ == [self.connection] and not self.provider.is_aborted
+
+
+def joined(framed: bytes) -> bytes:
+    """The client's bytes without its chunk framing: how many writes there were is not what is compared."""
+    head, _, rest = framed.partition(b"\r\n\r\n")
+    body = b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return head + body
