@@ -3,6 +3,7 @@
 import re
 
 from support.chat_streams import DONE, ROLE, SAMPLES, STOP, USAGE, WORD
+from support.scanners import SAID, STATE
 
 from edgeproxy._core.sse import ChatScanner
 
@@ -13,10 +14,6 @@ WORDS = [
     b'"error":{"message":"m"}', b'"finish_reason":"stop"', b"\xf0\x9f\x99\x82", b"\xc3", b"null", b"1e999", b"[" * 70,
 ]  # fmt: skip
 FRAMING = re.compile(rb"((data: [^\r\n]*\n)+\n)*")
-STATE = (
-    "is_committed", "is_done", "saw_data_after_done", "failure", "data_events", "meaningful_events", "content_bytes",
-    "comments", "malformed", "error", "usage", "finish_reason", "native_finish_reason", "upstream_id", "upstream_model",
-)  # fmt: skip
 
 
 def read(pieces: list[bytes]) -> list[object]:
@@ -24,7 +21,7 @@ def read(pieces: list[bytes]) -> list[object]:
     for piece in pieces:
         scanner.feed(piece)
     scanner.end()
-    return [scanner.take(), *(getattr(scanner, name) for name in STATE)]
+    return [scanner.take(), *(getattr(scanner, name) for name in STATE + SAID)]
 
 
 def check(data: bytes, pieces: list[bytes]) -> None:

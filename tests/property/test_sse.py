@@ -12,20 +12,9 @@ from reference.chat import Patcher
 from reference.json_pairs import Object, parse
 from reference.sse import ChatScanner as PlainScanner
 from support.chat_streams import SAMPLES, streams
+from support.scanners import SAID, STATE
 
 from edgeproxy._core.sse import ChatScanner
-
-STATE = [
-    "is_committed",
-    "is_done",
-    "saw_data_after_done",
-    "failure",
-    "data_events",
-    "meaningful_events",
-    "content_bytes",
-    "comments",
-    "malformed",
-]
 
 
 def scanner(native_finish: bool = True) -> ChatScanner:
@@ -37,8 +26,7 @@ def plain_scanner(native_finish: bool) -> PlainScanner:
 
 
 def everything(found: ChatScanner) -> list[object]:
-    words = (found.error, found.usage, found.finish_reason, found.native_finish_reason)
-    return [found.take(), *(getattr(found, name) for name in STATE), *words, found.upstream_id, found.upstream_model]
+    return [found.take(), *(getattr(found, name) for name in STATE + SAID)]
 
 
 def run(pieces: list[bytes]) -> list[object]:

@@ -10,6 +10,7 @@ from reference.chat import Patcher
 from reference.json_pairs import parse
 from reference.sse import ChatScanner as PlainScanner
 from support.chat_streams import DONE, ROLE, STOP, USAGE
+from support.scanners import SAID, STATE
 
 from edgeproxy._core.sse import ChatScanner
 
@@ -17,18 +18,6 @@ HEAD = (
     b'{"id":"c-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"'
 )
 TAIL = b'"},"logprobs":null,"finish_reason":null}],"usage":null}'
-STATE = (
-    "is_committed",
-    "is_done",
-    "saw_data_after_done",
-    "failure",
-    "data_events",
-    "meaningful_events",
-    "content_bytes",
-    "comments",
-    "malformed",
-)
-WORDS = ("error", "usage", "finish_reason", "native_finish_reason", "upstream_id", "upstream_model")
 
 # Insides of a string: good ones, and what only looks like one.
 INSIDES = [
@@ -113,7 +102,7 @@ def outcome(pieces: list[bytes], native_finish: bool = True) -> list[object]:
     for piece in pieces:
         found.feed(piece)
     found.end()
-    return [found.take(), *(getattr(found, name) for name in STATE + WORDS)]
+    return [found.take(), *(getattr(found, name) for name in STATE + SAID)]
 
 
 def by_bytes(stream: bytes) -> list[bytes]:
@@ -137,7 +126,7 @@ def check_twin(stream: bytes, native_finish: bool) -> None:
     frames = found.take().split(b"\n\n")[:-1]
     assert [read(frame.replace(b"\ndata: ", b"\n")[6:], False) for frame in frames] == expected.out
     assert [getattr(found, name) for name in STATE] == [getattr(expected, name) for name in STATE]
-    for name in WORDS:
+    for name in SAID:
         assert read(getattr(found, name), name not in ("error", "usage")) == getattr(expected, name), name
 
 

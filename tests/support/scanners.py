@@ -1,10 +1,23 @@
-"""Chat scanners ready to feed, and the frames to feed them with."""
+"""Chat scanners ready to feed, the frames to feed them with, and what to compare them by."""
 
 from edgeproxy._core.sse import ChatScanner
 
 HEAD = '{"id":"gen-1","object":"chat.completion.chunk","created":9,"model":"a/b","provider":"P"'
 OWN = HEAD + ',"choices":[%s]}'
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
+
+STATE = (
+    "is_committed",
+    "is_done",
+    "saw_data_after_done",
+    "failure",
+    "data_events",
+    "meaningful_events",
+    "content_bytes",
+    "comments",
+    "malformed",
+)
+SAID = ("error", "usage", "finish_reason", "native_finish_reason", "upstream_id", "upstream_model")  # by the provider
 
 
 def scanner(native_finish: bool = False) -> ChatScanner:
