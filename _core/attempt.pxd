@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from edgeproxy._core.dice cimport Dice
 from edgeproxy._core.scope cimport Charge, Ticket

@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t
 
 
 @cython.final

@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 
 from edgeproxy._core.admission cimport in_flight
 from edgeproxy._core.atomics cimport edge_load, edge_store, edge_swap
-from edgeproxy._core.attempt cimport FAILED, NEUTRAL, PENDING, SUCCEEDED, Attempt
+from edgeproxy._core.attempt cimport FAILED, NEUTRAL, SUCCEEDED, Attempt
 from edgeproxy._core.buckets cimport (
     BAD_ONE, GOOD_ONE, bucket_add, bucket_bad, bucket_good, bucket_is, bucket_retract,
 )
@@ -12,7 +12,7 @@ from edgeproxy._core.constants cimport SCOPE_ENDPOINT, SCOPE_LANE
 from edgeproxy._core.dice cimport uniform
 from edgeproxy._core.latency cimport ewma_fold, histogram_add, is_slow_now
 from edgeproxy._core.layout cimport MINUTES, TENANT_WORDS, Columns, Sizes
-from edgeproxy._core.scope cimport WINDOW, Charge, epoch_of, expect_trouble, fail, forgive, leave, put_off, shut_hard, succeed, throttle
+from edgeproxy._core.scope cimport WINDOW, epoch_of, expect_trouble, fail, forgive, leave, put_off, succeed, throttle
 from edgeproxy._core.tenants cimport FAILED_FOR, note_tenant
 
 cdef enum:

@@ -13,7 +13,7 @@ from edgeproxy._core.buffer cimport Buffer
 from edgeproxy._core.clock cimport monotonic
 from edgeproxy._core.direct cimport direct_fd, put, put_bytes
 from edgeproxy._core.sse cimport ChatScanner
-from edgeproxy._core.wheel cimport Timer, Wheel
+from edgeproxy._core.wheel cimport Wheel
 
 RESULTS = (
     "none", "done", "status", "stale", "reset", "protocol", "truncated", "bad_response", "first_event", "stall",

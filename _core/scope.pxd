@@ -7,9 +7,7 @@ from edgeproxy._core.breaker cimport *
 from edgeproxy._core.buckets cimport (
     BAD_ONE, GOOD_ONE, Counts, bucket_add, bucket_clear, bucket_retract, bucket_sum,
 )
-from edgeproxy._core.constants cimport (
-    CLOSED, FORCED_CLOSED, FORCED_OPEN, HALF_OPEN, HARD_OPEN, LAPSED, OPEN, RAMP, THROTTLED, TOO_MANY,
-)
+from edgeproxy._core.constants cimport CLOSED, HALF_OPEN, HARD_OPEN, LAPSED, OPEN, RAMP, THROTTLED, TOO_MANY
 from edgeproxy._core.dice cimport uniform
 from edgeproxy._core.tenants cimport is_believed
 

@@ -1,5 +1,5 @@
 # The order of the candidates of one call: who may be asked at all, who last, and with which weight.
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from edgeproxy._core.admission cimport in_flight, seats
 from edgeproxy._core.atomics cimport edge_load, edge_load32, edge_lowest

@@ -7,7 +7,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memchr, memcmp, memset
 
-from edgeproxy._core.buffer cimport append, clear, dispose, reserve
+from edgeproxy._core.buffer cimport append, clear, dispose
 from edgeproxy._core.chat cimport FINISH_ERROR
 from edgeproxy._core.memo cimport Repeat, learn, read_like, write_like
 from edgeproxy._core.said cimport Said

@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from edgeproxy._core.atomics cimport edge_load
-from edgeproxy._core.buckets cimport EPOCH_MASK, bucket_bad, bucket_good, bucket_is
+from edgeproxy._core.buckets cimport bucket_bad, bucket_good, bucket_is
 from edgeproxy._core.latency cimport (
     BINS, SLICE_MS, SLICES, SLICES_5M, Histogram, histogram_sum, percentile,
 )

@@ -4,13 +4,13 @@ An attempt is picked, gets exactly one outcome, and is finished. `now` is monoto
 """
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from edgeproxy._core.admission cimport (
     earliest_soft, held_back, in_flight, leave_seat, soonest_ms, take_seat, take_trickle,
 )
-from edgeproxy._core.atomics cimport edge_load, edge_load32, edge_lowest, edge_store, edge_store32, edge_swap
+from edgeproxy._core.atomics cimport edge_load, edge_lowest, edge_store, edge_store32, edge_swap
 from edgeproxy._core.attempt cimport FAILED, NEUTRAL, PENDING, SUCCEEDED, Attempt
 from edgeproxy._core.breaker cimport deadline_of, generation_of, packed, reason_of, settled, state_of
 from edgeproxy._core.candidates cimport Candidates
