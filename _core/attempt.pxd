@@ -21,7 +21,6 @@ cdef class Attempt:
     cdef readonly bint is_probe  # holds a permit of at least one scope
     cdef readonly bint is_trickle  # let in although all is open
     cdef readonly long long estimate  # tokens that its lane's limit was asked for; 0: it has none
-    cdef public bint is_retry  # the caller's note: a retry budget was charged for it
     cdef object table  # that let it in, and that its outcome goes to
     cdef Dice dice  # for the jitter of what its outcome opens
     cdef uint64_t tenant

@@ -28,9 +28,3 @@ cdef class Candidates:
 
     def __len__(self):
         return self.count
-
-    def route_at(self, int position):
-        """The route at `position`."""
-        if not 0 <= position < self.count:
-            raise IndexError(f"position {position} of {self.count}")
-        return self.route[position]

@@ -35,7 +35,6 @@ cdef class UpstreamConnection:
     cdef bint is_dirty            # must not carry another call
     cdef readonly bint is_tailing # the call is over, its last bytes are still to come
     cdef readonly double idle_since
-    cdef readonly object failure_reason   # short text of the parser or the transport, for the log
 
     cdef int fault(self, int early, int late, double now) except -1
     cdef int part(self) except -1

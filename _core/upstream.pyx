@@ -142,8 +142,7 @@ cdef class UpstreamConnection:
         if not (self.is_between_chunks and relay is not None and self.take_chunks(relay, data)):
             try:
                 parser.feed_data(data)
-            except (HttpParserError, HttpParserUpgrade) as error:
-                self.failure_reason = type(error).__name__
+            except (HttpParserError, HttpParserUpgrade):
                 self.fault(PROTOCOL, TRUNCATED, now)
             # Of a next chunk's size line llhttp may hold a part; a part does not end in CRLF.
             self.is_between_chunks = self.has_ended_chunk and data.endswith(b"\r\n")
@@ -209,8 +208,6 @@ cdef class UpstreamConnection:
         if self.is_closed:
             return
         self.is_closed = True
-        if exc is not None and self.failure_reason is None:
-            self.failure_reason = type(exc).__name__
         self.pool.lost(self)
         if relay is not None:
             self.lose(monotonic())

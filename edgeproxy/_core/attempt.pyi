@@ -2,7 +2,6 @@ from typing import final
 
 @final
 class Attempt:
-    is_retry: bool
     def __init__(self, /, *args: object, **kwargs: object) -> None: ...
     @property
     def position(self) -> int: ...
