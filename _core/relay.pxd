@@ -80,8 +80,8 @@ cdef class Relay:
 
     cdef int on_head(self, int status, dict headers, double now) except -1
     cdef int on_body(self, bytes chunk, double now) except -1
-    cdef int on_complete(self, double now) except -1
-    cdef int on_lost(self, int result, double now) except -1
+    cdef int on_complete(self) except -1
+    cdef int on_lost(self, int result) except -1
     cdef int flush(self, double now) except -1
     cdef int deliver(self) except -1
     cdef int collect_as(self, int result, Py_ssize_t limit) except -1
@@ -92,3 +92,4 @@ cdef class Relay:
     cdef int write_events(self, double now) except -1
     cdef bytes framed(self, bytes data)
     cdef double next_deadline(self, double now) except? -1
+    cdef int check_reader(self, double now) except -1

@@ -146,7 +146,7 @@ cdef class Relay:
             return self.conclude(DONE)
         return 0
 
-    cdef int on_complete(self, double now) except -1:
+    cdef int on_complete(self) except -1:
         """The body ended as its framing says."""
         if self.phase == STREAMING:
             self.scanner.end_raw()
@@ -157,7 +157,7 @@ cdef class Relay:
             return self.conclude(self.collected_as)
         return 0
 
-    cdef int on_lost(self, int result, double now) except -1:
+    cdef int on_lost(self, int result) except -1:
         """The connection is gone or speaks nonsense; `result` says how it looked from there."""
         if self.phase == OVER or self.phase == IDLE:
             return 0
@@ -319,7 +319,7 @@ cdef class Relay:
             self.comment()
         return self.next_deadline(now)
 
-    def check_reader(self, double now):
+    cdef int check_reader(self, double now) except -1:
         """A paused client that moved nothing for `slow_reader_s` is cut."""
         cdef Py_ssize_t size = self.client.get_write_buffer_size() if self.client is not None else 0
         if size != self.stuck_size:
@@ -327,6 +327,7 @@ cdef class Relay:
             self.stuck_at = now
         elif now >= self.stuck_at + self.slow_reader_s:
             self.conclude(CLIENT_STALLED)
+        return 0
 
     # --- for the owner -----------------------------------------------------------------------------------------
 

@@ -36,7 +36,9 @@ cdef class UpstreamConnection:
     cdef readonly bint is_tailing # the call is over, its last bytes are still to come
     cdef readonly double idle_since
 
-    cdef int fault(self, int early, int late, double now) except -1
+    cdef int fault(self, int early, int late) except -1
+    cdef int lose(self) except -1
     cdef int part(self) except -1
+    cdef int part_after(self, Relay relay) except -1
     cdef bint take_chunks(self, Relay relay, bytes data) except -1
     cdef int reset_message(self) except -1

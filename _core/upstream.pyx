@@ -36,7 +36,7 @@ cdef class UpstreamConnection:
     def send(self, Relay relay, bytes head, body):
         """Put a request on the wire; its reply goes to `relay`."""
         if self.is_closed:  # between the dial, or the pool, and here
-            relay.on_lost(STALE if self.is_reused else RESET, monotonic())
+            relay.on_lost(STALE if self.is_reused else RESET)
             relay.deliver()
             return
         self.relay = relay
@@ -106,11 +106,11 @@ cdef class UpstreamConnection:
             self.pool.tailing(self)
         return 0
 
-    cdef int fault(self, int early, int late, double now) except -1:
+    cdef int fault(self, int early, int late) except -1:
         """The connection failed: before the head it looks like `early`, after it like `late`."""
         self.is_dirty = True
         if self.relay is not None:
-            self.relay.on_lost(late if self.is_headed else early, now)
+            self.relay.on_lost(late if self.is_headed else early)
         return 0
 
     def detach(self, Relay relay):
@@ -143,13 +143,13 @@ cdef class UpstreamConnection:
             try:
                 parser.feed_data(data)
             except (HttpParserError, HttpParserUpgrade):
-                self.fault(PROTOCOL, TRUNCATED, now)
+                self.fault(PROTOCOL, TRUNCATED)
             # Of a next chunk's size line llhttp may hold a part; a part does not end in CRLF.
             self.is_between_chunks = self.has_ended_chunk and data.endswith(b"\r\n")
         if not self.is_headed:
             self.unheaded += len(data)
             if self.unheaded > MAX_UNHEADED_BYTES:
-                self.fault(PROTOCOL, TRUNCATED, now)
+                self.fault(PROTOCOL, TRUNCATED)
         if relay is None:
             if self.is_finished or self.is_dirty:
                 self.part()
@@ -176,32 +176,31 @@ cdef class UpstreamConnection:
             left -= length
         return True
 
-    def part_after(self, Relay relay):
+    cdef int part_after(self, Relay relay) except -1:
         """Keep the connection only after a reply that was taken whole."""
         if relay.result > STATUS and relay.result != JSON_REPLY:
             self.is_dirty = True
         elif relay.is_overrun or (relay.scanner is not None and relay.scanner.saw_data_after_done):
             self.is_dirty = True
-        self.part()
+        return self.part()
 
     def eof_received(self):
         cdef Relay relay = self.relay
-        cdef double now = monotonic()
         self.is_dirty = True
         if relay is not None:
             if self.is_headed and not self.is_framed and not self.is_finished:
                 self.is_finished = True
-                relay.on_complete(now)
-                relay.flush(now)
+                relay.on_complete()
+                relay.flush(monotonic())
             else:
-                self.lose(now)
+                self.lose()
             self.relay = None
             relay.deliver()
         return False
 
-    def lose(self, double now):
+    cdef int lose(self) except -1:
         cdef int early = STALE if self.is_reused and not self.is_started else RESET
-        self.fault(early, TRUNCATED, now)
+        return self.fault(early, TRUNCATED)
 
     def connection_lost(self, exc):
         cdef Relay relay = self.relay
@@ -210,7 +209,7 @@ cdef class UpstreamConnection:
         self.is_closed = True
         self.pool.lost(self)
         if relay is not None:
-            self.lose(monotonic())
+            self.lose()
             self.relay = None
             relay.deliver()
         self.parser = self.pool = self.transport = None
@@ -273,4 +272,4 @@ cdef class UpstreamConnection:
         self.is_finished = True
         self.is_kept_alive = self.parser.should_keep_alive()  # llhttp knows it only during this callback
         if self.relay is not None:
-            self.relay.on_complete(self.now)
+            self.relay.on_complete()
