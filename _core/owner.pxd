@@ -36,7 +36,6 @@ cdef class Owner:
     cdef public int retries           # attempts that the retry budget paid for
     cdef double attempt_at
     cdef public double upstream_s     # spent at providers by the attempts that are over
-    cdef readonly double ttft_s
     cdef public list previous         # what became of earlier attempts, for the client
     cdef readonly object served
 

@@ -68,15 +68,13 @@ cdef class Owner:
         self.generation = self.identity.decode("ascii")
         self.received_at = exchange.received_at
         self.deadline_s = plane.limits.deadline_s
-        self.ttft_s = -1.0
         self.previous = []
 
     # --- told by the relay -------------------------------------------------------------------------------------
 
     def committed(self, double now):
         """The first meaningful event is here: from now on the call belongs to this attempt."""
-        self.ttft_s = now - self.relay.sent_at
-        self.plane.table.succeeded(self.attempt, now, self.ttft_s)
+        self.plane.table.succeeded(self.attempt, now, now - self.relay.sent_at)
         self.route.meter.first_token(now - self.received_at)
         self.end_retries()
 

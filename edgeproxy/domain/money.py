@@ -43,7 +43,6 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
         return self.total - self.upstream
 
 
-
 def pico_from_dollars(text: str) -> int:
     """`"0.0000004"` dollars a token as pico-dollars. ValueError for what is no price."""
     try:

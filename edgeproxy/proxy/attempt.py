@@ -12,8 +12,6 @@ from edgeproxy.proxy.judge import Verdict, judge_answer, judge_break, judge_dial
 from edgeproxy.proxy.routes import Route
 from edgeproxy.telemetry.metrics import Outcome
 
-MIB = 1024 * 1024
-
 
 async def run_attempt(call: Call, route: Route) -> Verdict | None:
     """Send the call to `route` and wait until the attempt is over. None: the whole reply is here."""
@@ -62,7 +60,7 @@ def _judge(call: Call, route: Route, result: str) -> Verdict | None:
         return judge_answer(relay.status, relay.headers, relay.body, provider, secret, time.time())
     if result == "error_event":
         return judge_answer(200, relay.headers, scanner.error or b"", provider, secret, time.time())
-    if result == "json_reply" and b'"error"' in relay.body[:MIB]:
+    if result == "json_reply" and b'"error"' in relay.body:
         return judge_answer(200, relay.headers, relay.body, provider, secret, time.time())
     return judge_break(result, provider)
 
