@@ -1,6 +1,8 @@
 """The doors in the test's own process: both on one loop, each with a port of its own if asked for."""
 
+import asyncio
 import socket
+import time
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -43,6 +45,13 @@ class Doors:
         self._acceptor.close()
         self.server.drain()
         await self._runner.cleanup()
+
+
+async def keep_time(plane: DataPlane) -> None:
+    """The clockwork of a worker."""
+    while True:
+        plane.wheel.advance(time.monotonic())
+        await asyncio.sleep(0.02)
 
 
 async def _models(request: web.Request) -> web.Response:

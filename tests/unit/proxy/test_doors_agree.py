@@ -4,7 +4,6 @@ After each request another one follows, so that a door that misjudges where a re
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -14,22 +13,16 @@ import uvloop
 from support.corpus import GOOD, REFUSED
 from support.doors import BOTH
 from support.inprocess import TinyUpstream, endpoint, good_reply, make_plane, provider, snapshot_of
-from support.live_doors import Doors
+from support.live_doors import Doors, keep_time
 from support.talk import Said, converse
 
 from edgeproxy.proxy.connections import DoorLimits
-from edgeproxy.proxy.plane import DataPlane, Limits
+from edgeproxy.proxy.plane import Limits
 
 LIMITS = DoorLimits(body_bytes=65536, header_s=5.0, body_s=5.0)
 ALL = GOOD | REFUSED
 T = TypeVar("T")
 Cut = Callable[[bytes], Sequence[bytes]]
-
-
-async def keep_time(plane: DataPlane) -> None:
-    while True:
-        plane.wheel.advance(time.monotonic())
-        await asyncio.sleep(0.02)
 
 
 async def said(door: str, requests: Sequence[bytes], cut: Cut) -> list[list[Said]]:

@@ -25,7 +25,7 @@ from support.inprocess import (
     snapshot_of,
     sse,
 )
-from support.live_doors import Doors
+from support.live_doors import Doors, keep_time
 
 from edgeproxy.proxy.connections import DoorLimits
 from edgeproxy.proxy.express_door import ExpressServer
@@ -93,7 +93,7 @@ async def site(*replies: Any, limits: DoorLimits | None = None) -> AsyncIterator
     async with TinyUpstream(*replies or (good_reply,)) as upstream:
         plane = make_plane(snapshot_of([provider("acme", upstream.base_url)], [endpoint("acme")]))
         doors = await Doors.open(plane, "express", limits)
-        clockwork = asyncio.ensure_future(_keep_time(plane))
+        clockwork = asyncio.ensure_future(keep_time(plane))
         assert isinstance(doors.server, ExpressServer)
         made = Site(plane, doors.server, doors.port, upstream)
         try:
@@ -104,12 +104,6 @@ async def site(*replies: Any, limits: DoorLimits | None = None) -> AsyncIterator
                 talk.writer.transport.abort()
             await doors.close()
             plane.pools.close()
-
-
-async def _keep_time(plane: DataPlane) -> None:
-    while True:
-        plane.wheel.advance(time.monotonic())
-        await asyncio.sleep(0.02)
 
 
 def on_uvloop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -27,7 +26,7 @@ from support.inprocess import (
     snapshot_of,
     sse,
 )
-from support.live_doors import Doors
+from support.live_doors import Doors, keep_time
 
 from edgeproxy.proxy.plane import DataPlane
 
@@ -56,12 +55,6 @@ def own_garbage() -> Counter[str]:
         gc.garbage.clear()
         gc.collect()
     return Counter({name: count for name, count in found.items() if name.startswith("edgeproxy.")})
-
-
-async def keep_time(plane: DataPlane) -> None:
-    while True:
-        plane.wheel.advance(time.monotonic())
-        await asyncio.sleep(0.02)
 
 
 async def measure(replies: list[bytes], call: Ask, door: str) -> Counter[str]:
