@@ -12,7 +12,6 @@ from support.scripted import Script, Send, Serve
 from support.stage import Lot
 
 FIRST_OPEN_S = 5.0  # the first open time, before its jitter of a half
-RAMP_S = 30.0
 
 
 @dataclass

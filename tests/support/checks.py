@@ -73,10 +73,3 @@ async def opens_after(lot: Lot, limit: int) -> None:
     assert await lot.breaker() == "closed", f"after {limit - 1} failures"
     is_whole_stream(await lot.chat())
     assert await lot.breaker() == "open", f"after {limit} failures"
-
-
-async def stays_closed(lot: Lot, calls: int = ENDPOINT_LIMIT + 1) -> None:
-    """What happened to `calls` calls is nobody's fault."""
-    for _ in range(calls):
-        await lot.chat(solo=True)
-    assert await lot.breaker(solo=True) == "closed"

@@ -7,13 +7,7 @@ from edgeproxy.control.config.problems import render, render_github
 
 MINIMAL = "providers:\n  - { name: a, base_url: http://127.0.0.1:1/v1 }\n"
 
-SIZE = "`max_body`: expected a size such as 64KiB, 32MiB or a number of bytes"
 URL = "`base_url`: expected a URL such as https://api.openai.com/v1"
-NO_PASSWORD = "`base_url`: a URL here has no user or password; use api_key"
-DURATION = "`first_event`: expected a duration such as 500ms, 5s or 1m30s"
-MODEL_ID = "`id`: expected a model id such as `author/slug` or `author/slug:variant`"
-TAKEN = "another model has this name"
-DECIMALS = "`prompt`: a price has at most 12 decimals (pico-dollars)"
 CASES = [
     # old, new, line, column, message, hint
     ("routing:", "routng:", 3, 1, "unknown key `routng`", "did you mean `routing`?"),

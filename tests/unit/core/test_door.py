@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.corpus import BODY, GOOD, REFUSED, chunked, in_chunks, request
 from support.inprocess import KEY
-from support.threshold import BODY_S, DELIVER_S, HEADER_S, KEEPALIVE_S, LIMIT, REPLY, Stand, Threshold
+from support.threshold import BODY_S, DELIVER_S, HEADER_S, KEEPALIVE_S, LIMIT, REPLY, Stand
 
 CALLS = (
     "plain", "stream", "other surface", "api key header", "empty body", "no length, no body", "chunked", "trailers",
@@ -332,10 +332,6 @@ def almost_requests(draw: st.DrawFn) -> bytes:
     end = draw(ENDS)
     text = end.join([draw(LINES), *draw(FIELDS), "", ""])
     return text.encode("latin-1") + draw(BODIES)
-
-
-def seen(door: Threshold) -> tuple[object, ...]:
-    return door.calls, door.bodies, b"".join(data for data, _ in door.given), door.fault, door.errors
 
 
 @given(

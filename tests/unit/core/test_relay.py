@@ -11,7 +11,6 @@ from support.wire import EARLY, HEAD, Wire
 from edgeproxy._core.relay import COMMENT
 
 ROLE = {"id": "up", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
-EOF_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
 
 def events(data: bytes) -> list[object]:

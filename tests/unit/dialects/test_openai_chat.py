@@ -12,9 +12,7 @@ from edgeproxy.dialects.openai_chat import (
     usage_event,
 )
 from edgeproxy.domain.errors import InvalidRequest, ProviderTimeout, RateLimited
-from edgeproxy.domain.money import Charge
 
-CHARGE = Charge(4_800, 7_200, 12_000, 12_600)
 HEAD = chunk_identity(b"gen-1", 1_763_764_001, b"author/slug", b"Acme")
 
 

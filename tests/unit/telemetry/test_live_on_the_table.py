@@ -9,7 +9,6 @@ from edgeproxy._core.dice import Dice
 from edgeproxy._core.table import RouteTable
 from edgeproxy.telemetry.live import LiveView
 
-ALL = 0b111
 NOW = 1000.0
 
 
