@@ -15,7 +15,15 @@ from edgeproxy.domain import errors
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
 from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER
 from edgeproxy.proxy.exchange import CONTINUE, PROCESSING
-from edgeproxy.proxy.guard import head_is_late, head_is_too_large, is_host, plain_refusal
+from edgeproxy.proxy.guard import (
+    body_is_broken,
+    body_is_late,
+    body_is_too_large,
+    head_is_late,
+    head_is_too_large,
+    is_host,
+    plain_refusal,
+)
 from edgeproxy.proxy.guest import Guest
 from edgeproxy.proxy.half_close import begin_probing
 from edgeproxy.proxy.pipeline import start
@@ -105,11 +113,10 @@ class ExpressDoor(Door):
 
     def _fault(self) -> errors.CallError:
         if self.fault == "too_large":
-            limit = self.server.plane.limits.body_bytes
-            return errors.PayloadTooLarge(f"The body is over the limit of {limit:,} bytes.")
+            return body_is_too_large(self.server.aiohttp.limits.body_bytes)
         if self.fault == "late":
-            return errors.RequestTimeout("The body did not arrive in time.")
-        return errors.InvalidRequest("The body broke off, or its framing is wrong.")
+            return body_is_late()
+        return body_is_broken()
 
     def probe(self) -> None:
         self.write(PROCESSING)
