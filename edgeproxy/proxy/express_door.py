@@ -13,7 +13,7 @@ from edgeproxy._core.drive import Signal
 from edgeproxy._core.rules import DoorRules
 from edgeproxy.domain import errors
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
-from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER
+from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, address_of
 from edgeproxy.proxy.exchange import CONTINUE, PROCESSING
 from edgeproxy.proxy.guard import (
     body_is_broken,
@@ -48,8 +48,7 @@ class ExpressDoor(Door):
     # --- the connection ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
+        address = address_of(transport)
         if not self.server.counted.admit(address):
             transport.abort()
             return
