@@ -130,7 +130,7 @@ class DoorProtocol(RequestHandler):
 
     # --- half-close --------------------------------------------------------------------------------------------
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's always closes and says None
         """A client that has sent all it wants to send may still read. One whose request is incomplete cannot."""
         if self._payload is None or not self._payload.is_eof():
             return False
