@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -16,8 +16,9 @@ from edgeproxy.control.config import Address, Settings
 from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.node.echo import make_app
+from edgeproxy.node.launch import Launched
 from edgeproxy.node.listeners import listen
-from edgeproxy.node.process import harden, raise_fd_limit, rename, usable_cores
+from edgeproxy.node.process import harden, raise_fd_limit, rename
 from edgeproxy.node.supervisor import Supervisor
 from edgeproxy.proxy.aiohttp_door import require_compiled_parser
 
@@ -28,26 +29,32 @@ Banner = Callable[[tuple[Address, Address]], None]
 def run(
     settings: Settings,
     snapshot: Snapshot,
+    launched: Sequence[Launched],
     *,
     reload: Callable[[], Prepared],
     banner: Banner,
     watch: Watch | None = None,
 ) -> int:
-    """Run a node until it is told to stop. Returns the exit code; OSError when it cannot listen."""
+    """Run a node of these workers until it is told to stop. Returns the exit code; OSError when it cannot listen."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     harden()
     raise_fd_limit(warns=True)
     rename("edge supervisor")
     require_compiled_parser()
-    return asyncio.run(_run(settings, snapshot, reload, banner, watch))
+    return asyncio.run(_run(settings, snapshot, launched, reload, banner, watch))
 
 
 async def _run(
-    settings: Settings, snapshot: Snapshot, reload: Callable[[], Prepared], banner: Banner, watch: Watch | None
+    settings: Settings,
+    snapshot: Snapshot,
+    launched: Sequence[Launched],
+    reload: Callable[[], Prepared],
+    banner: Banner,
+    watch: Watch | None,
 ) -> int:
     server = settings.server
     with contextlib.ExitStack() as sockets:
-        listening = listen(server.listen, server.workers or usable_cores())
+        listening = listen(server.listen, len(launched))
         (ops,) = listen(server.ops)
         for sock in (*listening, ops):
             sockets.enter_context(sock)
@@ -59,6 +66,7 @@ async def _run(
             listening,
             _log_fd(settings.log.access),
             watch,
+            launched,
         )
         addresses = (_bound(server.listen, listening[0]), _bound(server.ops, ops))
         return await supervisor.run(ops, lambda: banner(addresses))

@@ -116,9 +116,7 @@ def connections_of(pid: int, port: int) -> int:
     return count
 
 
-def deaths(
-    given: argparse.Namespace, node: Node, load: Callable[[], dict[str, Any]]
-) -> tuple[dict[str, Any], list[str]]:
+def deaths(given: argparse.Namespace, node: Node, load: Load) -> Seen:
     """SIGKILL to one worker after the other. Only calls in flight on the one that dies may fail."""
     over, doomed, back_s = threading.Event(), [0], []
 
@@ -164,9 +162,7 @@ def deaths(
     return figures, found
 
 
-def reloads(
-    given: argparse.Namespace, node: Node, load: Callable[[], dict[str, Any]]
-) -> tuple[dict[str, Any], list[str]]:
+def reloads(given: argparse.Namespace, node: Node, load: Load) -> Seen:
     """Lanes that are in use are removed and come back, others come and go. Nothing may fail."""
     over, done, refused = threading.Event(), [0], []
 
@@ -203,9 +199,7 @@ def varied(text: str, number: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def drain(
-    given: argparse.Namespace, node: Node, load: Callable[[], dict[str, Any]]
-) -> tuple[dict[str, Any], list[str]]:
+def drain(given: argparse.Namespace, node: Node, load: Load) -> Seen:
     """SIGTERM while all streams run. All of them finish, and none is cut."""
     node.config.write_text(node.first.replace("timeout: 1s", "timeout: 300s"))
     assert not node.reload()

@@ -16,7 +16,7 @@ from benchmarks.versus.windows import (
 )
 
 RUST = ("smg", "sglang-router", "vllm-router", "tensorzero")
-SCRIPTED = ("litellm", "portkey")  # in Go, Node or Python
+SCRIPTED = ("litellm", "portkey")  # in Node or Python
 SLACK = 1.05  # P11: unchanged
 
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,8 @@ from edgeproxy.control.environment import Source, providers_from, scrub
 from edgeproxy.control.keys import make_key
 from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
+from edgeproxy.node.launch import Launched, launch
+from edgeproxy.node.process import usable_cores
 
 Flag = tuple[str, str, str]  # dotted key, text, the flag's name
 Prepared = tuple[Settings, Snapshot]
@@ -108,14 +111,21 @@ def run(
     banner: Callable[..., None],
     watch: Watch | None = None,
 ) -> int:
-    # Imported here: `check` and `models` must not need the compiled core.
-    app = import_module("edgeproxy.app")
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit())  # until the supervisor minds it
+    launched: list[Launched] = []
     try:
-        code = app.run(settings, snapshot, reload=reload, banner=banner, watch=watch)
+        # The workers load at the same time as the application.
+        launched.extend(launch() for _ in range(settings.server.workers or usable_cores()))
+        # Imported here: `check` and `models` must not need the compiled core.
+        app = import_module("edgeproxy.app")
+        code = app.run(settings, snapshot, launched, reload=reload, banner=banner, watch=watch)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise Failure(f"cannot listen on {settings.server.listen}: address in use", "another port is free") from None
+    finally:
+        for one in launched:
+            one.process.kill()  # nothing, where it has ended and the supervisor has seen it
     return int(code or 0)
 
 

@@ -9,15 +9,17 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 
 from edgeproxy.control.environment import Source
 from edgeproxy.control.known import known_at
 from edgeproxy.control.naming import is_chat
 from edgeproxy.domain.money import Price, pico_from_dollars
+
+if TYPE_CHECKING:  # it takes as long to import as all the rest, and most verbs ask nobody
+    import aiohttp
 
 MAX_LIST_BYTES = 16 * 2**20
 MAX_MODELS = 5_000
@@ -51,6 +53,8 @@ class _Refused(Exception):
 
 async def list_all(sources: Sequence[Source], *, timeout_s: float = 10.0) -> tuple[Listing, ...]:
     """Ask every provider at once."""
+    import aiohttp
+
     places = asyncio.Semaphore(AT_ONCE)
     connector = aiohttp.TCPConnector(limit=AT_ONCE)
     async with aiohttp.ClientSession(
@@ -68,7 +72,7 @@ def kept(previous: Sequence[Listing], current: Sequence[Listing]) -> tuple[Listi
     )
 
 
-async def _list_one(session: aiohttp.ClientSession, source: Source, places: asyncio.Semaphore) -> Listing:
+async def _list_one(session: "aiohttp.ClientSession", source: Source, places: asyncio.Semaphore) -> Listing:
     slug = source.provider.slug
     async with places:
         started_at = time.monotonic()
@@ -83,7 +87,7 @@ async def _list_one(session: aiohttp.ClientSession, source: Source, places: asyn
         return Listing(slug, models, latency_s=time.monotonic() - started_at)
 
 
-async def _fetch(session: aiohttp.ClientSession, source: Source) -> bytes:
+async def _fetch(session: "aiohttp.ClientSession", source: Source) -> bytes:
     provider = source.provider
     known = known_at(provider.base_url)
     headers = {**dict(provider.headers), "Accept": "application/json", "Accept-Encoding": "identity"}
@@ -118,6 +122,8 @@ def _status_reason(status: int) -> str:
 
 
 def _reason(error: Exception) -> str:
+    import aiohttp
+
     match error:
         case TimeoutError():
             return "did not answer in time"

@@ -5,22 +5,17 @@ It is started without knowing what it will serve, so that one can be kept ready;
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 from edgeproxy.node.channel import Boot, Channel, Message, Told, send_descriptors
+from edgeproxy.node.launch import Launched, launch
 from edgeproxy.telemetry.process import ProcessUsage, usage_of
 
-log = logging.getLogger(__name__)
-
 LOAD_S = 30.0
-# All that a worker needs of the environment. Credentials travel by the channel.
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "NO_COLOR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Child:
@@ -50,13 +45,10 @@ class Child:
         asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
 
     @classmethod
-    async def spawn(cls) -> "Child":
-        """Exec a worker, which waits for its Boot."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = _exec_worker(theirs.fileno())
-        ours.setblocking(False)
-        return cls(process, ours, await Channel.on(ours))
+    async def spawn(cls, launched: Launched | None = None) -> "Child":
+        """A worker, which waits for its Boot: one that runs already, or a new one."""
+        launched = launched or launch()
+        return cls(launched.process, launched.sock, await Channel.on(launched.sock))
 
     # --- its life ----------------------------------------------------------------------------------------------
 
@@ -166,12 +158,3 @@ class Child:
             return await asyncio.wait_for(self._loading, LOAD_S)
         except TimeoutError:
             return "it did not answer"
-
-
-def _exec_worker(control_fd: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "-m", "edgeproxy.node.worker", str(control_fd)],
-        pass_fds=(control_fd,),
-        stdin=subprocess.DEVNULL,
-        env={name: os.environ[name] for name in KEPT if name in os.environ},
-    )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edgeproxy.node.channel import Boot, Message, Press
 from edgeproxy.node.child import Child
+from edgeproxy.node.launch import Launched
 from edgeproxy.node.post import Post, how_it_ended
 from edgeproxy.telemetry.collector import WorkerFacts
 from edgeproxy.telemetry.process import ProcessUsage, private_bytes
@@ -31,12 +32,14 @@ class Crew:
         shared: Sequence[int],
         make_boot: MakeBoot,
         reclaim: Callable[[int], None],
+        launched: Sequence[Launched] = (),
     ) -> None:
-        """`shared`: the descriptors of memory and access log."""
+        """`shared`: the descriptors of memory and access log. `launched`: workers that load already."""
         workers = len(listening)
         self.posts = [Post(index, workers, sock, self._boot, reclaim) for index, sock in enumerate(listening)]
         self._memory_fd, self._log_fd = shared
         self._make_boot = make_boot
+        self._launched = list(launched)
         self._spare: Child | None = None
         self._sparing: asyncio.Task[None] | None = None
         self._wants_spare = False
@@ -57,7 +60,7 @@ class Crew:
     async def _boot(self, post: Post, row: int) -> Child:
         child, self._spare = self._spare, None
         if child is None or not child.is_up:
-            child = await Child.spawn()
+            child = await Child.spawn(self._launched.pop() if self._launched else None)
         child.boot([self._memory_fd, post.listening.fileno(), self._log_fd], self._make_boot(post.index, row))
         self._renew_spare()
         return child

@@ -23,6 +23,7 @@ from edgeproxy.control.watch import Watch
 from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.node.channel import Boot, Drain, Leave
 from edgeproxy.node.crew import Crew
+from edgeproxy.node.launch import Launched
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.notify import Notifier
 from edgeproxy.node.ops import Check, Readiness, ops_app
@@ -56,6 +57,7 @@ class Supervisor:
         listening: Sequence[socket.socket],
         log_fd: int,
         watch: Watch | None = None,
+        launched: Sequence[Launched] = (),
     ) -> None:
         rows = ROWS * len(listening)
         places = Directory(snapshot)
@@ -67,7 +69,7 @@ class Supervisor:
         slots = SlotDirectory(self._memory.plan, self._table)
         self._current = Current(settings, slots.commit(slots.place(snapshot)), layout)
         self._listening = listening
-        self._crew = Crew(listening, (self._memory.fd, log_fd), self._boot, self._reclaim)
+        self._crew = Crew(listening, (self._memory.fd, log_fd), self._boot, self._reclaim, launched)
         self._reloader = Reloader(self._current, read, slots, places, self._crew)
         self._collector = NodeCollector(self._memory.metrics, rows, self, settings.metrics.max_pairs)
         self._watch = watch

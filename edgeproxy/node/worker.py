@@ -100,7 +100,7 @@ class Worker:
             wheel=Wheel(TICK_S),
             pools=Pools(),
             meters=self._meters,
-            limits=Limits(settings.max_body, settings.attempts, settings.deadline_s, settings.slow_reader_s),
+            limits=Limits(settings.attempts, settings.deadline_s, settings.slow_reader_s),
         )
         self._limits = DoorLimits(
             body_bytes=settings.max_body,

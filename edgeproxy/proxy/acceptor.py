@@ -84,10 +84,7 @@ class Acceptor:
 
     def _resume(self) -> None:
         if not self._is_closed:
-            self._loop.add_reader(self._listening.fileno(), self._take)
-
-    def _take(self) -> None:
-        self._take_some()
+            self._loop.add_reader(self._listening.fileno(), self._take_some)
 
     def _take_some(self) -> bool:
         """A batch; whether more may wait."""

@@ -15,7 +15,7 @@ from edgeproxy.proxy.aiohttp_protocol import DoorProtocol, DoorServer
 from edgeproxy.proxy.connections import HIGH_WATER, Connections, DoorLimits
 from edgeproxy.proxy.drive import foreign
 from edgeproxy.proxy.exchange import CONTINUE, PROCESSING, Client
-from edgeproxy.proxy.guard import ends_connection
+from edgeproxy.proxy.guard import body_is_broken, body_is_late, body_is_too_large, ends_connection
 from edgeproxy.proxy.pipeline import start
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.surfaces import CHAT_PATHS
@@ -128,10 +128,10 @@ class AiohttpExchange:
                 return await self._read_all(started, timer)
         except TimeoutError:
             self.keeps_alive = False
-            raise errors.RequestTimeout("The body did not arrive in time.") from None
+            raise body_is_late() from None
         except (web.RequestPayloadError, ConnectionError):
             self.keeps_alive = False
-            raise errors.InvalidRequest("The body broke off, or its framing is wrong.") from None
+            raise body_is_broken() from None
 
     async def _read_all(self, started: float, timer: asyncio.Timeout) -> bytes:
         content, pieces, size = self._request.content, [], 0
@@ -145,7 +145,7 @@ class AiohttpExchange:
     def _check_length(self, size: int) -> None:
         if size > self._limits.body_bytes:
             self.keeps_alive = False
-            raise errors.PayloadTooLarge(f"The body is over the limit of {self._limits.body_bytes:,} bytes.")
+            raise body_is_too_large(self._limits.body_bytes)
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)

@@ -18,7 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 from edgeproxy._core.wheel import Timer
 from edgeproxy.dialects.openai_chat import error_body
 from edgeproxy.domain import errors
-from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, Connections, DoorLimits
+from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, Connections, DoorLimits, address_of
 from edgeproxy.proxy.exchange import Client
 from edgeproxy.proxy.guard import MAX_LINE, ends_connection, head_is_late, is_other_protocol, plain_refusal, refusal
 from edgeproxy.proxy.half_close import begin_probing
@@ -55,8 +55,7 @@ class DoorProtocol(RequestHandler):
 
     def admit(self, transport: asyncio.Transport) -> bool:
         """Count this connection, unless it is one too many."""
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
+        address = address_of(transport)
         if not self._door.counted.admit(address):
             return False
         self._address = address
@@ -131,7 +130,7 @@ class DoorProtocol(RequestHandler):
 
     # --- half-close --------------------------------------------------------------------------------------------
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's always closes and says None
         """A client that has sent all it wants to send may still read. One whose request is incomplete cannot."""
         if self._payload is None or not self._payload.is_eof():
             return False

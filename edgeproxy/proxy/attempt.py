@@ -50,19 +50,22 @@ def _judge(call: Call, route: Route, result: str) -> Verdict | None:
     assert scanner is not None
     if result == "done":
         return None if relay.is_stream else _judge_body(call, route, relay)
-    provider = route.provider.name
     if result == "client_stalled":
         call.finish(CLIENT_LEFT, "client_stalled", Outcome.CANCELLED)
         call.exchange.transport.abort()
         raise ClientGone
-    secret = route.lane.secret.reveal() if route.lane.secret else ""
     if result == "status":
-        return judge_answer(relay.status, relay.headers, relay.body, provider, secret, time.time())
+        return _judge_error(relay.status, relay, relay.body, route)
     if result == "error_event":
-        return judge_answer(200, relay.headers, scanner.error or b"", provider, secret, time.time())
+        return _judge_error(200, relay, scanner.error or b"", route)
     if result == "json_reply" and b'"error"' in relay.body:
-        return judge_answer(200, relay.headers, relay.body, provider, secret, time.time())
-    return judge_break(result, provider)
+        return _judge_error(200, relay, relay.body, route)
+    return judge_break(result, route.provider.name)
+
+
+def _judge_error(status: int, relay: Relay, body: bytes, route: Route) -> Verdict:
+    secret = route.lane.secret.reveal() if route.lane.secret else ""
+    return judge_answer(status, relay.headers, body, route.provider.name, secret, time.time())
 
 
 def _judge_body(call: Call, route: Route, relay: Relay) -> Verdict | None:
@@ -71,8 +74,7 @@ def _judge_body(call: Call, route: Route, relay: Relay) -> Verdict | None:
     assert scanner is not None
     is_object = scanner.read_body(relay.body)
     if scanner.error is not None:
-        secret = route.lane.secret.reveal() if route.lane.secret else ""
-        return judge_answer(200, relay.headers, scanner.error, route.provider.name, secret, time.time())
+        return _judge_error(200, relay, scanner.error, route)
     if not is_object or not scanner.has_choices:
         return judge_break("bad_response", route.provider.name)
     return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from edgeproxy._core.connections import ConnectionCounts
+from edgeproxy.proxy.exchange import ClientTransport
 from edgeproxy.telemetry.meters import EndpointMeter
 from edgeproxy.telemetry.metrics import Refusal
 
@@ -74,6 +75,12 @@ class Connections:
 
     def _key(self, address: str) -> int:
         return int.from_bytes(blake2b(address.encode(), digest_size=8, key=self._salt).digest(), "little")
+
+
+def address_of(transport: ClientTransport) -> str:
+    """What a connection is counted under; empty for a unix socket."""
+    peer = transport.get_extra_info("peername")
+    return peer[0] if isinstance(peer, tuple) else ""
 
 
 def _is_near(address: str) -> bool:

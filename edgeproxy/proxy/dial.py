@@ -63,7 +63,7 @@ class Dialer:
         if len(addresses) == 1:  # nothing to race: no tasks
             try:
                 return await _connect_one(addresses[0], limit_s)
-            except (OSError, TimeoutError):
+            except OSError:  # a TimeoutError is one
                 self.addresses.none_worked()
                 raise DialError("connect", "the address did not answer") from None
         loop = asyncio.get_running_loop()

@@ -13,9 +13,17 @@ from edgeproxy._core.drive import Signal
 from edgeproxy._core.rules import DoorRules
 from edgeproxy.domain import errors
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
-from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER
+from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, address_of
 from edgeproxy.proxy.exchange import CONTINUE, PROCESSING
-from edgeproxy.proxy.guard import head_is_late, head_is_too_large, is_host, plain_refusal
+from edgeproxy.proxy.guard import (
+    body_is_broken,
+    body_is_late,
+    body_is_too_large,
+    head_is_late,
+    head_is_too_large,
+    is_host,
+    plain_refusal,
+)
 from edgeproxy.proxy.guest import Guest
 from edgeproxy.proxy.half_close import begin_probing
 from edgeproxy.proxy.pipeline import start
@@ -40,8 +48,7 @@ class ExpressDoor(Door):
     # --- the connection ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
+        address = address_of(transport)
         if not self.server.counted.admit(address):
             transport.abort()
             return
@@ -105,11 +112,10 @@ class ExpressDoor(Door):
 
     def _fault(self) -> errors.CallError:
         if self.fault == "too_large":
-            limit = self.server.plane.limits.body_bytes
-            return errors.PayloadTooLarge(f"The body is over the limit of {limit:,} bytes.")
+            return body_is_too_large(self.server.aiohttp.limits.body_bytes)
         if self.fault == "late":
-            return errors.RequestTimeout("The body did not arrive in time.")
-        return errors.InvalidRequest("The body broke off, or its framing is wrong.")
+            return body_is_late()
+        return body_is_broken()
 
     def probe(self) -> None:
         self.write(PROCESSING)

@@ -83,6 +83,18 @@ def head_is_too_large() -> errors.CallError:
     return errors.HeadersTooLarge("The request's head is too large.")
 
 
+def body_is_late() -> errors.CallError:
+    return errors.RequestTimeout("The body did not arrive in time.")
+
+
+def body_is_too_large(limit: int) -> errors.CallError:
+    return errors.PayloadTooLarge(f"The body is over the limit of {limit:,} bytes.")
+
+
+def body_is_broken() -> errors.CallError:
+    return errors.InvalidRequest("The body broke off, or its framing is wrong.")
+
+
 def plain_refusal(error: errors.CallError) -> bytes:
     """A whole answer for a request of which nobody knows the head."""
     body = error_body(error)

@@ -65,7 +65,7 @@ class Guest(DoorProtocol):
             if len(self._held) > MAX_HELD and self.transport is not None:
                 self.transport.pause_reading()
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def eof_received(self) -> bool:  # type: ignore[override]  # as DoorProtocol's
         self._stay()
         return super().eof_received()
 

@@ -127,7 +127,7 @@ def conclude(call: Call, error: BaseException | None) -> None:
             fail(call, error)
         else:
             fail_inside(call, error)
-    except Exception as raised:
+    except Exception as raised:  # a port that failed: the door is to have its connection back all the same
         fail_inside(call, raised)
     finally:
         call.close()

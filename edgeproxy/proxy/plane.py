@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of a call. Seconds, bytes, counts."""
+    """Of a call. Seconds, counts."""
 
-    body_bytes: int = 32 * 1024 * 1024
     attempts: int = 3
     deadline_s: float = 600.0
     slow_reader_s: float = 120.0

@@ -32,9 +32,6 @@ class Journal(Protocol):
 class Snapshot(Protocol):
     """What may be called, as loaded from the last good configuration."""
 
-    @property
-    def fee_ppm(self) -> int: ...
-
     def find(self, name: str) -> ModelRoutes | None:
         """The routes of a model, by its id or an alias."""
 

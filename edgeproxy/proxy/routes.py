@@ -63,7 +63,6 @@ class RouteBook:
 
     def __init__(self, snapshot: Snapshot, meters: Meters) -> None:
         self.source = snapshot
-        self.fee_ppm = snapshot.fee_ppm
         providers = {provider.slug: provider for provider in snapshot.providers}
         self.models = {model.id: _model_routes(model, providers, meters, snapshot.fee_ppm) for model in snapshot.models}
         self.aliases = dict(snapshot.aliases)

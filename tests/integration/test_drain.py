@@ -154,8 +154,10 @@ async def test_a_signal_while_it_starts_ends_it(tmp_path: Path) -> None:
     edge = Edge(ConfigBuilder().provider("only", 9).model(MODEL, {"only": 1.0}), tmp_path)
     starting = asyncio.ensure_future(asyncio.to_thread(edge.start))
     await until(lambda: edge._process is not None and _starts_workers(edge), LONG_S)
+    process = edge._process
+    assert process is not None
     os.kill(edge.pid, signal.SIGTERM)
-    assert await exit_code(edge) == 0
+    assert await asyncio.to_thread(process.wait, LONG_S) == 0
     starting.cancel()
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -31,6 +31,7 @@ from edgeproxy.node.channel import (
 from edgeproxy.node.memory import Plan
 from edgeproxy.telemetry.layout import Directory, Layout
 
+Sockets = tuple[socket.socket, socket.socket]
 SNAPSHOT = simple_snapshot("a", "b", secret="sk-canary-1")
 LAYOUT = Directory(SNAPSHOT).assign(SNAPSHOT)
 SETTINGS = WorkerSettings(
@@ -60,8 +61,10 @@ MESSAGES: list[Message] = [
 
 
 @pytest.fixture
-def sockets() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair()
+def sockets() -> Iterator[Sockets]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
 
 
 @pytest_asyncio.fixture
@@ -83,50 +86,46 @@ def revealed(message: Message) -> object:
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
-def test_what_is_sent_is_received(message: Message, sockets: tuple[socket.socket, socket.socket]) -> None:
+def test_what_is_sent_is_received(message: Message, sockets: Sockets) -> None:
     ours, theirs = sockets
-    with ours, theirs:
-        sender = threading.Thread(target=ours.sendall, args=(encode(message),))
-        sender.start()
-        seen = receive(theirs)
-        sender.join()
+    sender = threading.Thread(target=ours.sendall, args=(encode(message),))
+    sender.start()
+    seen = receive(theirs)
+    sender.join()
     assert revealed(seen) == revealed(message)
 
 
-def test_the_settings_and_the_sizes_survive() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.sendall(encode(BOOT))
-        seen = receive(theirs)
+def test_the_settings_and_the_sizes_survive(sockets: Sockets) -> None:
+    ours, theirs = sockets
+    ours.sendall(encode(BOOT))
+    seen = receive(theirs)
     assert isinstance(seen, Boot)
     assert (seen.settings, seen.plan, Layout.from_dict(seen.layout)) == (SETTINGS, BOOT.plan, LAYOUT)
     assert (seen.snapshot.keys, seen.snapshot.providers) == (SNAPSHOT.keys, SNAPSHOT.providers)
 
 
-def test_descriptors_come_before_the_first_message() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        send_descriptors(ours, [0, 1, 2])
-        ours.sendall(encode(Told("after")))
-        got = receive_descriptors(theirs)
-        assert receive(theirs) == Told("after")
+def test_descriptors_come_before_the_first_message(sockets: Sockets) -> None:
+    ours, theirs = sockets
+    send_descriptors(ours, [0, 1, 2])
+    ours.sendall(encode(Told("after")))
+    got = receive_descriptors(theirs)
+    assert receive(theirs) == Told("after")
     for mine, sent in zip(got, (0, 1, 2), strict=True):
         assert os.path.sameopenfile(mine, sent)
         os.close(mine)
 
 
-def test_a_supervisor_that_is_gone_sends_no_descriptors() -> None:
-    ours, theirs = socket.socketpair()
+def test_a_supervisor_that_is_gone_sends_no_descriptors(sockets: Sockets) -> None:
+    ours, theirs = sockets
     ours.close()
-    with theirs, pytest.raises(EOFError):
+    with pytest.raises(EOFError):
         receive_descriptors(theirs)
 
 
-def test_a_secret_crosses_and_is_a_secret_again() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.sendall(encode(BOOT))
-        seen = receive(theirs)
+def test_a_secret_crosses_and_is_a_secret_again(sockets: Sockets) -> None:
+    ours, theirs = sockets
+    ours.sendall(encode(BOOT))
+    seen = receive(theirs)
     assert isinstance(seen, Boot)
     secret = seen.snapshot.models[0].endpoints[0].lanes[0].secret
     assert isinstance(secret, Secret)
@@ -172,8 +171,8 @@ async def test_a_length_beyond_all_reason_ends_the_channel(ends: tuple[Channel, 
     assert await channel.receive() is None
 
 
-def test_a_blocking_end_says_that_the_other_is_gone() -> None:
-    ours, theirs = socket.socketpair()
+def test_a_blocking_end_says_that_the_other_is_gone(sockets: Sockets) -> None:
+    ours, theirs = sockets
     ours.close()
-    with theirs, pytest.raises(EOFError):
+    with pytest.raises(EOFError):
         receive(theirs)

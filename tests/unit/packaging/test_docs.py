@@ -36,7 +36,7 @@ def test_the_readme_shows_the_two_commands_and_the_install() -> None:
 def test_ci_runs_the_readmes_tests() -> None:
     script = ROOT.joinpath(".ci/run").read_text().splitlines()
     called = [shlex.split(line)[:2] for line in script if line.startswith("make ")]
-    assert called == [["make", "check"], ["make", "test"], ["make", "faults"]]
+    assert called == [["make", "check"], ["make", "test"], ["make", "faults"], ["make", "fuzz"]]
     assert " ".join(called[1]) in commands(README)
 
 

@@ -17,7 +17,6 @@ from support.live_doors import Doors, keep_time
 from support.talk import Said, converse
 
 from edgeproxy.proxy.connections import DoorLimits
-from edgeproxy.proxy.plane import Limits
 
 LIMITS = DoorLimits(body_bytes=65536, header_s=5.0, body_s=5.0)
 ALL = GOOD | REFUSED
@@ -29,7 +28,7 @@ async def said(door: str, requests: Sequence[bytes], cut: Cut) -> list[list[Said
     """What one door answers to each request, on a connection of its own."""
     async with TinyUpstream(good_reply) as upstream:
         snapshot = snapshot_of([provider("acme", upstream.base_url)], [endpoint("acme")])
-        plane = make_plane(snapshot, limits=Limits(body_bytes=LIMITS.body_bytes))
+        plane = make_plane(snapshot)
         doors = await Doors.open(plane, door, LIMITS)
         clockwork = asyncio.ensure_future(keep_time(plane))
         try:

@@ -229,8 +229,6 @@ def test_order_is_worth_more_than_sort() -> None:
 class Catalog:
     """The Snapshot port, with nothing in it."""
 
-    fee_ppm = 0
-
     def find(self, name: str) -> None:
         return None
 
