@@ -11,3 +11,6 @@ cdef class RetryBudget:
 
     cdef bint may_retry(self, int pool, uint64_t second) noexcept nogil
     cdef int check(self, int pool) except -1
+    cpdef deposit(self, int pool, double now)
+    cpdef withdraw(self, int pool, double now)
+    cpdef done(self, int pool)

@@ -36,7 +36,7 @@ cdef class RetryBudget:
             running += edge_load32(self.table.columns.retries + worker * self.table.sizes.pools + pool)
         return running < FLOOR
 
-    def deposit(self, int pool, double now):
+    cpdef deposit(self, int pool, double now):
         """A call began (not a retry): its share of a token, good for 10 s."""
         cdef uint64_t second = <uint64_t>now
         self.check(pool)
@@ -44,7 +44,7 @@ cdef class RetryBudget:
         if pool:
             bucket_add(self.table.columns.budget + pool * BUDGET_SECONDS, BUDGET_SECONDS, second, GOOD_ONE)
 
-    def withdraw(self, int pool, double now):
+    cpdef withdraw(self, int pool, double now):
         """Whether one retry may begin. If so it is counted until `done`."""
         cdef uint64_t second = <uint64_t>now
         cdef int32_t *running
@@ -59,7 +59,7 @@ cdef class RetryBudget:
             edge_add32(running + pool, 1)
         return True
 
-    def done(self, int pool):
+    cpdef done(self, int pool):
         """A retry that was allowed has ended, or begun to answer."""
         cdef int32_t *running = self.table.columns.retries + self.table.worker * self.table.sizes.pools
         self.check(pool)

@@ -21,13 +21,13 @@ cdef class Signal:
     def __class_getitem__(cls, item):
         return cls
 
-    def set(self, value):
+    cpdef set(self, value):
         if not self.is_set:
             self.is_set = True
             self.value = value
             self.wake()
 
-    def fail(self, error):
+    cpdef fail(self, error):
         if not self.is_set:
             self.is_set = True
             self.error = error
@@ -62,17 +62,18 @@ cdef class Signal:
 
 @cython.final
 cdef class Drive:
-    """Runs one coroutine to its end; `ended(error)` is called once, with what it raised or None."""
+    """Runs one coroutine to its end; `ended(owner, error)` is called once, with what it raised or None."""
 
-    def __cinit__(self, coroutine, ended):
+    def __cinit__(self, coroutine, ended, owner):
         self.coroutine = coroutine
         self.ended = ended
+        self.owner = owner
 
     @property
     def is_waiting(self):
         return self.waits_for is not None
 
-    def start(self):
+    cpdef start(self):
         self.step(None)
 
     cdef int resume(self, Signal signal) except -1:
@@ -80,7 +81,7 @@ cdef class Drive:
             self.step(None)
         return 0
 
-    def throw(self, error):
+    cpdef throw(self, error):
         """Raise `error` where the coroutine waits. One that is running or over is left alone."""
         if self.waits_for is not None:
             self.waits_for.drive = None
@@ -94,10 +95,10 @@ cdef class Drive:
         except StopIteration:
             signal = None
         except Exception as raised:  # the door renders it: nothing may escape into a protocol callback
-            self.ended(raised)
+            self.ended(self.owner, raised)
             return 0
         if signal is None:
-            self.ended(None)
+            self.ended(self.owner, None)
             return 0
         self.waits_for = signal
         signal.drive = self

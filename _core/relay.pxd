@@ -93,3 +93,12 @@ cdef class Relay:
     cdef bytes framed(self, bytes data)
     cdef double next_deadline(self, double now) except? -1
     cdef int check_reader(self, double now) except -1
+
+    cpdef begin(self, upstream, ChatScanner scanner, bytes head, double now, double send_s, double first_s,
+                double whole_until, double stall_s, double comments_s)
+    cpdef write(self, bytes data)
+    cpdef close(self, bytes tail)
+    cpdef comment(self)
+    cpdef pause(self)
+    cpdef resume(self)
+    cpdef drop(self)

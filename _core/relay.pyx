@@ -63,7 +63,7 @@ cdef class Relay:
 
     # --- the attempt -------------------------------------------------------------------------------------------
 
-    def begin(self, upstream, ChatScanner scanner, bytes head, double now, double send_s, double first_s,
+    cpdef begin(self, upstream, ChatScanner scanner, bytes head, double now, double send_s, double first_s,
               double whole_until, double stall_s, double comments_s):
         """A request is on its way on `upstream`. Limits in seconds, `whole_until` is monotonic time."""
         self.upstream = upstream
@@ -224,7 +224,7 @@ cdef class Relay:
     cdef bytes framed(self, bytes data):
         return b"%x\r\n%b\r\n" % (len(data), data) if self.is_chunked and data else data
 
-    def write(self, bytes data):
+    cpdef write(self, bytes data):
         """Send `data` (whole events or comments), opening the reply if it is not open yet."""
         if self.client is None:
             return
@@ -235,7 +235,7 @@ cdef class Relay:
         self.client_at = monotonic()
         put_bytes(self.client, self.client_fd, out)
 
-    def close(self, bytes tail):
+    cpdef close(self, bytes tail):
         """Send `tail` (the events that end the reply) and the end of the body."""
         if self.client is None:
             return
@@ -247,7 +247,7 @@ cdef class Relay:
             out = self.head + out
         put_bytes(self.client, self.client_fd, out)
 
-    def comment(self):
+    cpdef comment(self):
         """Say that we are still here, or probe whether the client is. Before the first event it spends the status."""
         if not self.is_open:
             self.head = self.owner.early_head()
@@ -255,7 +255,7 @@ cdef class Relay:
 
     # --- from the client's side --------------------------------------------------------------------------------
 
-    def pause(self):
+    cpdef pause(self):
         """The client's buffer is full: stop reading from the provider. This is no stall of the provider."""
         self.is_paused = True
         self.stuck_at = monotonic()
@@ -263,13 +263,13 @@ cdef class Relay:
         if self.upstream is not None and self.phase != OVER:
             self.upstream.pause_reading()
 
-    def resume(self):
+    cpdef resume(self):
         self.is_paused = False
         self.heard_at = self.data_at = monotonic()
         if self.upstream is not None and self.phase != OVER:
             self.upstream.resume_reading()
 
-    def drop(self):
+    cpdef drop(self):
         """The call is over: forget the client, the provider and the timer."""
         self.phase = OVER
         self.is_told = True

@@ -27,6 +27,7 @@ cdef class MetricSlots:
 
     cdef char *address(self, object view, Py_ssize_t needed) except NULL
     cdef int check(self, Py_ssize_t index) except -1
+    cpdef add(self, Py_ssize_t index, int64_t amount=*)
     cdef void fold(self, Py_ssize_t first, Py_ssize_t sum_at, int bounds, double value) noexcept nogil
 
 
@@ -36,6 +37,9 @@ cdef class Counter:
     cdef int64_t *at          # [size]
     cdef Py_ssize_t size
 
+    cpdef add(self, Py_ssize_t offset=*, int64_t amount=*)
+    cpdef add_each(self, tuple amounts)
+
 
 @cython.final
 cdef class Histogram:
@@ -43,3 +47,5 @@ cdef class Histogram:
     cdef Py_ssize_t first
     cdef Py_ssize_t sum_at
     cdef int bounds
+
+    cpdef observe(self, double value)

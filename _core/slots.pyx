@@ -70,7 +70,7 @@ cdef class MetricSlots:
             raise IndexError(f"slot {index} of {self.counts}")
         return 0
 
-    def add(self, Py_ssize_t index, int64_t amount=1):
+    cpdef add(self, Py_ssize_t index, int64_t amount=1):
         """Count. A gauge goes down by a negative amount."""
         self.check(index)
         self.own_counts[index] += amount
@@ -177,13 +177,13 @@ cdef class MetricSlots:
 cdef class Counter:
     """Counts that one meter adds to. Made by `MetricSlots.counter`."""
 
-    def add(self, Py_ssize_t offset=0, int64_t amount=1):
+    cpdef add(self, Py_ssize_t offset=0, int64_t amount=1):
         """Count at `offset`. A gauge goes down by a negative amount."""
         if not 0 <= offset < self.size:
             raise IndexError(f"count {offset} of {self.size}")
         self.at[offset] += amount
 
-    def add_each(self, tuple amounts):
+    cpdef add_each(self, tuple amounts):
         """Count in all of them, an amount each."""
         cdef Py_ssize_t position
         if len(amounts) != self.size:
@@ -196,7 +196,7 @@ cdef class Counter:
 cdef class Histogram:
     """One histogram that a meter adds to. Made by `MetricSlots.histogram`."""
 
-    def observe(self, double value):
+    cpdef observe(self, double value):
         """One sample. NaN is nothing; below zero (a clock that stepped) is zero."""
         if not isnan(value):
             self.slots.fold(self.first, self.sum_at, self.bounds, value if value > 0.0 else 0.0)

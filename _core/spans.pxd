@@ -24,3 +24,11 @@ cdef class Spans:
     cdef Py_ssize_t find(self, const char *key, Py_ssize_t size) noexcept nogil
     cdef Py_ssize_t repeated(self) except -2
     cdef char *write_member(self, char *p, const char *name, Py_ssize_t size, Py_ssize_t i) noexcept
+
+    cpdef value(self, str key)
+    cpdef span(self, str key)
+    cpdef only(self, tuple names)
+
+
+cpdef Spans scan(bytes body)
+cpdef bytes splice(bytes body, Spans spans, dict replace, remove, bytes add)

@@ -136,7 +136,7 @@ cdef class Spans:
         PyMem_Free(order)
         return found
 
-    def value(self, str key not None) -> bytes | None:
+    cpdef value(self, str key):
         """The text of the value of `key`, or None."""
         cdef Py_ssize_t size = 0
         cdef const char *text = PyUnicode_AsUTF8AndSize(key, &size)
@@ -147,7 +147,7 @@ cdef class Spans:
             PyBytes_AS_STRING(self.body) + self.members[i].start, self.members[i].stop - self.members[i].start
         )
 
-    def span(self, str key not None) -> tuple[int, int] | None:
+    cpdef span(self, str key):
         """Where the value of `key` lies: `body[start:stop]`, or None."""
         cdef Py_ssize_t size = 0
         cdef const char *text = PyUnicode_AsUTF8AndSize(key, &size)
@@ -159,7 +159,7 @@ cdef class Spans:
         cdef Py_ssize_t i
         return [(<const char *>self.members[i].key)[: self.members[i].key_size].decode() for i in range(self.size)]
 
-    def only(self, tuple names not None) -> bytes:
+    cpdef only(self, tuple names):
         """An object of the members that are called one of `names` (plain ASCII), in the order of `names`."""
         cdef Py_ssize_t size = 0, room = 2
         cdef const char *text
@@ -242,7 +242,7 @@ cdef inline Place key_end(Place p) noexcept nogil:
     return p
 
 
-def scan(bytes body not None) -> Spans:
+cpdef Spans scan(bytes body):
     """Judge `body` strictly and find its top-level members; SpanError says why not."""
     cdef Spans spans = Spans.__new__(Spans)
     cdef Place start = <Place>PyBytes_AS_STRING(body)
@@ -295,7 +295,7 @@ cdef inline void put(Copy *copy, const char *text, Py_ssize_t size) noexcept nog
     copy.size += size
 
 
-def splice(bytes body not None, Spans spans not None, dict replace not None, remove, bytes add not None) -> bytes:
+cpdef bytes splice(bytes body, Spans spans, dict replace, remove, bytes add):
     """One edited copy of `body`: values replaced, members removed, the members `add` put behind the others.
 
     Keys that are not there are passed over. `add` is members as text, without a comma around them.

@@ -24,3 +24,18 @@ cdef class RouteTable:
     cdef Attempt enter(
         self, Candidates candidates, int position, bint is_trickle, int64_t tokens, uint64_t tenant, double now, Dice dice
     )
+    cpdef pick(
+        self, Candidates candidates, uint64_t eligible, long long prompt_tokens, long long output_tokens, uint64_t tenant,
+        double now, Dice dice
+    )
+    cpdef pick_at(self, Candidates candidates, int position, long long tokens, uint64_t tenant, double now, Dice dice)
+    cpdef retry_after_s(self, Candidates candidates, uint64_t eligible, double now)
+    cpdef succeeded(self, Attempt attempt, double now, double ttft_s)
+    cpdef failed(self, Attempt attempt, int scope, int failure, double now, double retry_after_s=*)
+    cpdef throttled(self, Attempt attempt, double retry_after_s, double now)
+    cpdef closed_hard(self, Attempt attempt, int scope, int reason, double retest_s, double now)
+    cpdef neutral(self, Attempt attempt, double now)
+    cpdef failed_after_commit(self, Attempt attempt, int failure, double now)
+    cpdef withdraw(self, Attempt attempt, double now)
+    cpdef served_another(self, Attempt attempt, double now)
+    cpdef finish(self, Attempt attempt, double now, int output_tokens, double stream_s)

@@ -208,9 +208,9 @@ cdef class RouteTable:
         memcpy(attempt.ticket, ticket, sizeof(ticket))
         return attempt
 
-    def pick(
-        self, Candidates candidates not None, uint64_t eligible, long long prompt_tokens, long long output_tokens,
-        uint64_t tenant, double now, Dice dice not None
+    cpdef pick(
+        self, Candidates candidates, uint64_t eligible, long long prompt_tokens, long long output_tokens,
+        uint64_t tenant, double now, Dice dice
     ):
         """An attempt at one of the `eligible` positions (a mask), or None: nothing would let it in."""
         cdef Ranking ranking
@@ -247,8 +247,8 @@ cdef class RouteTable:
                     return attempt
         return None
 
-    def pick_at(
-        self, Candidates candidates not None, int position, long long tokens, uint64_t tenant, double now, Dice dice not None
+    cpdef pick_at(
+        self, Candidates candidates, int position, long long tokens, uint64_t tenant, double now, Dice dice
     ):
         """An attempt at exactly this position, or None. For strict orders; it never trickles."""
         self.check_lane(candidates.highest_route)
@@ -256,7 +256,7 @@ cdef class RouteTable:
             raise IndexError(f"position {position} of {candidates.count}")
         return self.enter(candidates, position, False, max(tokens, 0), tenant, now, dice)
 
-    def retry_after_s(self, Candidates candidates not None, uint64_t eligible, double now):
+    cpdef retry_after_s(self, Candidates candidates, uint64_t eligible, double now):
         """How long until the first of the `eligible` positions may let a call in."""
         self.check_lane(candidates.highest_route)
         return soonest_ms(&self.columns, &self.sizes, candidates, eligible, ms(now)) / 1000.0
@@ -267,13 +267,13 @@ cdef class RouteTable:
 
     # The outcome: the first one of an attempt counts, then finish
 
-    def succeeded(self, Attempt attempt not None, double now, double ttft_s):
+    cpdef succeeded(self, Attempt attempt, double now, double ttft_s):
         """The first meaningful event came. `ttft_s` < 0: there is no such time, the answer was no stream."""
         self.own(attempt)
         if attempt.outcome == PENDING:
             record_success(&self.columns, attempt, ms(now), now, ttft_s)
 
-    def failed(self, Attempt attempt not None, int scope, int failure, double now, double retry_after_s=-1.0):
+    cpdef failed(self, Attempt attempt, int scope, int failure, double now, double retry_after_s=-1.0):
         """Before the commit point, charged to one scope; `retry_after_s` >= 0: the provider said when to come back."""
         self.own(attempt)
         self.cell(scope, 0)
@@ -284,13 +284,13 @@ cdef class RouteTable:
             if retry_after_s >= 0.0:
                 record_not_before(&self.columns, attempt, scope, retry_after_s, ms(now))
 
-    def throttled(self, Attempt attempt not None, double retry_after_s, double now):
+    cpdef throttled(self, Attempt attempt, double retry_after_s, double now):
         """A 429, charged to the lane but no failure. `retry_after_s` < 0: it did not say how long."""
         self.own(attempt)
         if attempt.outcome == PENDING:
             record_throttle(&self.columns, &self.sizes, attempt, retry_after_s, ms(now))
 
-    def closed_hard(self, Attempt attempt not None, int scope, int reason, double retest_s, double now):
+    cpdef closed_hard(self, Attempt attempt, int scope, int reason, double retest_s, double now):
         """Trying again does not help (credential, certificate, model gone): shut until a re-test, at most 15 min."""
         self.own(attempt)
         self.cell(scope, 0)
@@ -299,31 +299,31 @@ cdef class RouteTable:
             leave_others(&self.columns, attempt, scope)
             shut_hard(&self.columns.cells, &attempt.ticket[scope], reason & 15, ms(max(0.0, min(retest_s, 900.0))), ms(now))
 
-    def neutral(self, Attempt attempt not None, double now):
+    cpdef neutral(self, Attempt attempt, double now):
         """It says nothing about the route: the client left, the request was bad, it was never sent."""
         self.own(attempt)
         if attempt.outcome == PENDING:
             attempt.outcome = NEUTRAL
             leave_others(&self.columns, attempt, -1)
 
-    def failed_after_commit(self, Attempt attempt not None, int failure, double now):
+    cpdef failed_after_commit(self, Attempt attempt, int failure, double now):
         """A stream that had begun stalled or broke off: charged to the endpoint."""
         self.own(attempt)
         if attempt.outcome == SUCCEEDED:
             record_late_failure(&self.columns, attempt, failure & 15, ms(now))
 
-    def withdraw(self, Attempt attempt not None, double now):
+    cpdef withdraw(self, Attempt attempt, double now):
         """Take back the charge of a failure: the request was to blame."""
         self.own(attempt)
         take_back(&self.columns, attempt, ms(now))
 
-    def served_another(self, Attempt attempt not None, double now):
+    cpdef served_another(self, Attempt attempt, double now):
         """Whether another call succeeded at the endpoint of `attempt` in the last 30 s."""
         self.own(attempt)
         cdef uint64_t last = edge_load(self.columns.succeeded_ms + attempt.endpoint)
         return last != 0 and last + SERVED_WITHIN_MS > ms(now)
 
-    def finish(self, Attempt attempt not None, double now, int output_tokens, double stream_s):
+    cpdef finish(self, Attempt attempt, double now, int output_tokens, double stream_s):
         """Free the seat. `stream_s`: from the first meaningful event to the last."""
         self.own(attempt)
         if attempt.is_finished:

@@ -36,7 +36,7 @@ cdef class Tariff:
         if min(self.prompt, self.completion, request, self.cache_read, self.cache_write, self.reasoning, fee_ppm) < 0:
             raise ValueError("a price is zero or more")
 
-    def charge(self, int64_t prompt, int64_t completion, int64_t cached, int64_t cache_written, int64_t reasoning):
+    cpdef tuple charge(self, int64_t prompt, int64_t completion, int64_t cached, int64_t cache_written, int64_t reasoning):
         """Nano-dollars: the provider's price of the prompt, of the completion, of both; and all with the fee."""
         if not self.is_known:
             return 0, 0, 0, 0
@@ -63,7 +63,7 @@ cdef class Tariff:
         )
 
 
-def ceiling(tuple tariffs not None, int64_t prompt, int64_t completion):
+cpdef int64_t ceiling(tuple tariffs, int64_t prompt, int64_t completion) except -1:
     """The most that so many tokens can cost at any of `tariffs`, fee and all, in nano-dollars; rounded up."""
     cdef Tariff tariff
     cdef wide pico = 0, one

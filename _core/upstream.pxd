@@ -42,3 +42,9 @@ cdef class UpstreamConnection:
     cdef int part_after(self, Relay relay) except -1
     cdef bint take_chunks(self, Relay relay, bytes data) except -1
     cdef int reset_message(self) except -1
+
+    cpdef send(self, Relay relay, bytes head, body)
+    cpdef is_fit(self)
+    cpdef pending(self)
+    cpdef abort(self)
+    cpdef detach(self, Relay relay)

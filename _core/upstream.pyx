@@ -33,7 +33,7 @@ cdef class UpstreamConnection:
 
     # --- a call ------------------------------------------------------------------------------------------------
 
-    def send(self, Relay relay, bytes head, body):
+    cpdef send(self, Relay relay, bytes head, body):
         """Put a request on the wire; its reply goes to `relay`."""
         if self.is_closed:  # between the dial, or the pool, and here
             relay.on_lost(STALE if self.is_reused else RESET)
@@ -51,11 +51,11 @@ cdef class UpstreamConnection:
     def is_busy(self):
         return self.relay is not None
 
-    def is_fit(self):
+    cpdef is_fit(self):
         """It may carry a call: neither closed nor about to be. An end that no callback has told yet counts."""
         return not self.is_closed and not self.is_dirty and is_quiet(self.socket)
 
-    def pending(self):
+    cpdef pending(self):
         """Bytes of the request that the provider has not taken yet."""
         return self.transport.get_write_buffer_size() if not self.is_closed else 0
 
@@ -67,7 +67,7 @@ cdef class UpstreamConnection:
         if not self.is_closed:
             self.transport.resume_reading()
 
-    def abort(self):
+    cpdef abort(self):
         """Close at once; nobody is told."""
         self.relay = None
         self.is_dirty = True
@@ -113,7 +113,7 @@ cdef class UpstreamConnection:
             self.relay.on_lost(late if self.is_headed else early)
         return 0
 
-    def detach(self, Relay relay):
+    cpdef detach(self, Relay relay):
         """The owner of `relay` gave up: close, unless the connection has already gone its own way."""
         if self.relay is relay:
             self.abort()

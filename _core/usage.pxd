@@ -17,3 +17,6 @@ cdef struct Seen:
     Place before_end
     Place after              # `completion_tokens_details`
     Place after_end
+
+cpdef read_usage(bytes raw)
+cpdef bytes write_usage(usage, charge, bytes raw)

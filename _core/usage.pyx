@@ -103,7 +103,7 @@ cdef bint look(Seen *seen, bytes raw) noexcept:
     return p is not NULL and skip_space(p, end) == end
 
 
-def read_usage(bytes raw):
+cpdef read_usage(bytes raw):
     """The provider's own counts (prompt, completion, cached, cache_written, reasoning); None: none that make sense."""
     cdef Seen seen
     cdef int64_t cached
@@ -194,7 +194,7 @@ cdef int put_cost_details(Buffer *out, charge) except -1:
     return append_text(out, b"}")
 
 
-def write_usage(usage, charge, bytes raw):
+cpdef bytes write_usage(usage, charge, bytes raw):
     """The `usage` object for the client: the provider's own, with ours on top. `charge` None: the price is unknown."""
     cdef Seen seen
     cdef Buffer out

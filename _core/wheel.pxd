@@ -7,6 +7,8 @@ cdef class Timer:
     cdef double deadline     # monotonic seconds
     cdef readonly bint is_armed
 
+    cpdef cancel(self)
+
 
 @cython.final
 cdef class Wheel:
@@ -16,4 +18,5 @@ cdef class Wheel:
     cdef Py_ssize_t turned   # ticks since time zero that have been swept
     cdef readonly Py_ssize_t armed
 
+    cpdef Timer arm(self, due, double deadline)
     cdef int place(self, Timer timer) except -1

@@ -12,7 +12,7 @@ from edgeproxy._core.clock cimport monotonic
 cdef class Timer:
     """One deadline. Made and armed by `Wheel.arm`."""
 
-    def cancel(self):
+    cpdef cancel(self):
         self.is_armed = False
         self.due = None
 
@@ -38,7 +38,7 @@ cdef class Wheel:
         (<list>self.slots[tick % self.size]).append(timer)
         return 0
 
-    def arm(self, due, double deadline):
+    cpdef Timer arm(self, due, double deadline):
         """Call `due(now)` when `deadline` (monotonic seconds) has passed."""
         cdef Timer timer = Timer.__new__(Timer)
         timer.due = due

@@ -17,7 +17,10 @@ class Signal(Generic[_T]):
 @final
 class Drive:
     def __new__(
-        cls, coroutine: Coroutine[Signal[Any], None, None], ended: Callable[[BaseException | None], None]
+        cls,
+        coroutine: Coroutine[Signal[Any], None, None],
+        ended: Callable[[_T, BaseException | None], None],
+        owner: _T,
     ) -> Self: ...
     @property
     def is_waiting(self) -> bool: ...

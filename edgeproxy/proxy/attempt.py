@@ -2,6 +2,7 @@
 
 import time
 
+from edgeproxy._core.drive import Signal
 from edgeproxy._core.relay import RESULTS, Relay
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy.proxy.call import CLIENT_LEFT, Call, ClientGone
@@ -18,28 +19,30 @@ async def run_attempt(call: Call, route: Route) -> Verdict | None:
     pool = call.plane.pools.of(route.origin)
     limits = route.provider.timeouts
     try:
-        connection = pool.take() or await pool.wait(limits)
-        result = await _exchange(call, route, connection)
+        await _send(call, route, pool.take() or await pool.wait(limits))
+        result = _result(call)
         if result == "stale":  # the race of a keep-alive connection that closes just now: once more, on a fresh one
-            result = await _exchange(call, route, await pool.wait(limits, needs_fresh=True))
+            await _send(call, route, await pool.wait(limits, needs_fresh=True))
+            result = _result(call)
     except DialError as error:
         return judge_dial(error, pool.dialer.addresses.missing_in_a_row, route.provider.name)
     return _judge(call, route, result)
 
 
-async def _exchange(call: Call, route: Route, connection: UpstreamConnection) -> str:
-    """One request and its reply on one connection."""
-    asked, relay, exchange = call.asked, call.relay, call.exchange
+def _send(call: Call, route: Route, connection: UpstreamConnection) -> Signal[None]:
+    """Put the request on the wire of one connection; the Signal is set when its reply is over."""
+    asked = call.asked
     assert asked is not None
-    assert relay is not None
     body = upstream_body(asked, route)
-    is_openrouter = exchange.surface == "/api/v1"
-    if asked.is_stream:
-        head = stream_head(exchange, call.identity, call.attempts, route.provider_header)
-        ended = call.send(connection, route.stream_head, body, head, is_openrouter)
-    else:
-        ended = call.send(connection, route.json_head, body, b"", is_openrouter)
-    await ended
+    if not asked.is_stream:
+        return call.send(connection, route.json_head, body, b"")
+    head = stream_head(call.exchange, call.identity, call.attempts, route.provider_header)
+    return call.send(connection, route.stream_head, body, head)
+
+
+def _result(call: Call) -> str:
+    relay = call.relay
+    assert relay is not None
     call.let_go()
     return RESULTS[relay.result]
 

@@ -1,17 +1,26 @@
-"""A call: the core's owner of what must be true at the end, and what a door and the phases tell it."""
+"""A call: all that must be true at its end, and what a door, a relay and the phases tell it.
 
+It is the call's owner, and not its coroutine: the end, an error, a disconnect, a deadline and the drain all come here,
+and whoever is first wins. `finish` happens exactly once and never awaits, so nothing can cancel it half way.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from edgeproxy._core.drive import Drive
-from edgeproxy._core.owner import Owner
+from edgeproxy._core.attempt import Attempt
+from edgeproxy._core.clock import monotonic, wall
+from edgeproxy._core.drive import Drive, Signal
+from edgeproxy._core.identity import new_identity
+from edgeproxy._core.relay import Relay
+from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy._core.usage import read_usage
 from edgeproxy.dialects.openai_chat import chunk_identity
 from edgeproxy.domain.money import Charge
 from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.domain.usage import Usage
+from edgeproxy.domain.whole import Status
 from edgeproxy.proxy.decode import BYTES_PER_TOKEN, Asked
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.heads import early_head
@@ -20,59 +29,267 @@ from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Outcome, Phase
 
 CLIENT_LEFT = 499
+MIB = 1024.0 * 1024.0
 
 
 class ClientGone(Exception):
     """Thrown into the coroutine of a call whose client left. The call is finished by then."""
 
 
-class Served(msgspec.Struct, frozen=True):
-    """What the client gets charged for, and what it is told about it."""
+class Call:
+    """One client request. Times are monotonic seconds unless a name says `wall`."""
 
-    usage: Usage
-    charge: Charge
-    is_price_known: bool
+    def __init__(self, exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> None:
+        """`ended()` is called once, when the door may have its connection back."""
+        self.exchange = exchange
+        self.plane = plane
+        self.ended = ended
+        self.wall_at = wall()
+        self.identity = new_identity(self.wall_at)  # gen-<unix seconds>-<20 characters>
+        self.received_at = exchange.received_at
+        self.deadline_s = plane.limits.deadline_s  # of the whole call, from its first byte
+        self.key: Key | None = None
+        self.tenant = 0  # who calls, as the core tells tenants apart
+        self.asked: Asked | None = None
+        self.routes: ModelRoutes | None = None
+        self.relay: Relay | None = None
+        self.drive: Drive | None = None
+        self.is_finished = False
+        self.is_held = False
 
+        # the attempt that runs, or the one that answered
+        self.attempt: Attempt | None = None
+        self.route: Route | None = None
+        self.connection: UpstreamConnection | None = None
+        self.scanner: ChatScanner | None = None
+        self.answered: Signal[None] | None = None  # set when the attempt is over
+        self.attempt_at = 0.0
+        self.attempts = 0
+        self.retries = 0  # attempts that the retry budget paid for
+        self.upstream_s = 0.0  # spent at providers by the attempts that are over
+        self.previous: list[dict[str, Any]] = []  # what became of earlier attempts, for the client
 
-class Call(Owner):
-    """One client request. What is needed once in every call is in the core; here are the values, and what is rare."""
+        # what the client gets charged for, and what it is told about it; nothing was served while `usage` is None
+        self.usage: Usage | None = None
+        self.charge: Charge = NO_CHARGE
+        self.is_price_known = True
 
-    __slots__ = ()
-    record_of = CallRecord
-    nothing = Served(NO_USAGE, NO_CHARGE, True)
+    @property
+    def generation(self) -> str:
+        return self.identity.decode("ascii")
 
-    exchange: Exchange
-    plane: DataPlane
-    key: Key | None
-    asked: Asked | None
-    routes: ModelRoutes | None
-    drive: Drive | None
-    route: Route | None
-    served: Served | None
-    previous: list[dict[str, Any]]
+    # --- told by the relay -------------------------------------------------------------------------------------
+
+    def committed(self, now: float) -> None:
+        """The first meaningful event is here: from now on the call belongs to this attempt."""
+        attempt, relay, route = self.attempt, self.relay, self.route
+        assert attempt is not None
+        assert relay is not None
+        assert route is not None
+        self.plane.table.succeeded(attempt, now, now - relay.sent_at)
+        route.meter.first_token(now - self.received_at)
+        self.end_retries()
+
+    def woken(self) -> None:
+        answered = self.answered
+        assert answered is not None
+        answered.set(None)
 
     def early_head(self) -> bytes:
         return early_head(self.exchange, self.identity)
 
-    def price(self, raw: bytes | None) -> Served:
+    # --- attempts ----------------------------------------------------------------------------------------------
+
+    def begin_attempt(self, attempt: Attempt, route: Route) -> None:
+        self.attempt = attempt
+        self.route = route
+        self.attempts += 1
+        self.attempt_at = monotonic()
+
+    def send(self, connection: UpstreamConnection, request: bytes, body: bytes, head: bytes) -> Signal[None]:
+        """Put the request on the wire; the Signal that is returned is set when the attempt is over."""
+        now = monotonic()
+        route, relay, routes = self.route, self.relay, self.routes
+        assert route is not None
+        assert relay is not None
+        assert routes is not None
+        limits = route.provider.timeouts
+        scanner = ChatScanner(
+            self.identity,
+            routes.model_text,
+            route.provider_text,
+            int(self.wall_at),
+            native_finish=self.exchange.surface == "/api/v1",
+        )
+        answered: Signal[None] = Signal()
+        self.scanner = scanner
+        self.connection = connection
+        self.answered = answered
+        relay.begin(
+            connection,
+            scanner,
+            head,
+            now,
+            limits.send_s + len(body) / MIB,
+            limits.first_event_s if relay.is_stream else limits.answer_s,
+            min(now + limits.whole_s, self.received_at + self.deadline_s),
+            limits.stall_s,
+            limits.comments_s,
+        )
+        connection.send(relay, b"%b%d\r\n\r\n" % (request, len(body)), body)
+        return answered
+
+    def let_go(self) -> None:
+        """Give up the connection of the attempt, unless it has already gone back to its pool."""
+        connection, relay = self.connection, self.relay
+        self.connection = None
+        if connection is not None and relay is not None:
+            connection.detach(relay)
+
+    def end_attempt(self, outcome: Outcome) -> None:
+        """Close the books of the attempt that runs. Its success or failure has been told to the table before."""
+        attempt, route, relay, plane = self.attempt, self.route, self.relay, self.plane
+        if attempt is None:
+            return
+        assert route is not None
+        self.attempt = None
+        now = monotonic()
+        self.upstream_s += now - self.attempt_at
+        usage = self.usage
+        if attempt.estimate and usage is not None:
+            plane.limiter.spent(attempt, usage.prompt + usage.completion, now)
+        plane.table.finish(attempt, now, self.paced_tokens(), self.paced_s())
+        lines = plane.lines
+        if lines:
+            assert self.routes is not None
+            line = lines.get(self.routes.slot)
+            if line is not None:
+                line.poke()
+        route.meter.attempt(outcome)
+        if relay is not None and relay.first_byte_at:
+            route.provider_meter.first_byte(relay.first_byte_at - relay.sent_at)
+
+    def end_retries(self) -> None:
+        """Give back what the retry budget counts as running: an answer has begun, or none will."""
+        while self.retries:
+            self.retries -= 1
+            assert self.routes is not None
+            self.plane.budget.done(self.routes.slot)
+
+    def paced_tokens(self) -> int:
+        """The output tokens whose pace is known: of a stream, and more than one; else 0."""
+        relay, usage = self.relay, self.usage
+        if relay is None or usage is None or not relay.is_committed:
+            return 0
+        tokens: int = usage.completion
+        return tokens if tokens > 1 else 0
+
+    def paced_s(self) -> float:
+        """The seconds that all of them but the first took."""
+        relay = self.relay
+        if relay is None or not self.paced_tokens():
+            return 0.0
+        return max(0.0, relay.last_event_at - relay.first_event_at)
+
+    # --- the end -----------------------------------------------------------------------------------------------
+
+    def serve(self, raw: bytes | None) -> None:
         """Price what was delivered: by the provider's `usage` object, or by our own count where that says nothing."""
         route = self.route
         assert route is not None
         counts = read_usage(raw)
         if counts is None:
             usage = self._estimate()
-            counts = (usage.prompt, usage.completion, 0, 0, 0)
             route.provider_meter.usage_estimated()
         else:
             usage = Usage(*counts)
-        tariff = route.tariff
-        return Served(usage, Charge(*tariff.charge(*counts)), tariff.is_known)
+        self.usage = usage
+        charge = route.tariff.charge(usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
+        self.charge = Charge(*charge)
+        self.is_price_known = route.tariff.is_known
 
     def _estimate(self) -> Usage:
         assert self.asked is not None
         delivered = self.scanner.content_bytes if self.scanner is not None else 0
         completion = (delivered + BYTES_PER_TOKEN - 1) // BYTES_PER_TOKEN
         return Usage(prompt=self.asked.prompt_tokens, completion=completion, is_estimated=True)
+
+    def finish(self, status: Status, error_type: str | None, outcome: Outcome) -> bool:
+        """End the call, once: charge or release, journal, count. False when somebody was faster."""
+        if self.is_finished:
+            return False
+        self.is_finished = True
+        now = monotonic()
+        attempt, relay = self.attempt, self.relay
+        if attempt is not None:
+            if relay is None or not relay.is_committed:
+                self.plane.table.neutral(attempt, now)
+            elif self.usage is None:
+                self.serve(self.scanner.usage if self.scanner is not None else None)
+            self.end_attempt(outcome)
+        self._resolve_hold()
+        try:
+            self.plane.journal.append(self._record(status, error_type, now))
+        finally:
+            self._count(status, now)
+        return True
+
+    def _resolve_hold(self) -> None:
+        usage, route, credit = self.usage, self.route, self.plane.credit
+        if usage is not None:
+            assert route is not None
+            tokens = self.paced_tokens()
+            route.meter.settled(usage, self.charge, self.paced_s() / (tokens - 1) if tokens else -1.0)
+        if not self.is_held:
+            return
+        if usage is not None:
+            credit.settle(self.generation, self.charge)
+        else:
+            credit.void(self.generation)
+
+    def _record(self, status: Status, error_type: str | None, now: float) -> CallRecord:
+        duration = now - self.received_at
+        asked, key, routes, route, relay = self.asked, self.key, self.routes, self.route, self.relay
+        reason = None
+        if self.usage is not None and self.scanner is not None:
+            reason = self.scanner.finish_reason
+        return CallRecord(
+            self.generation,
+            wall(),
+            "chat",
+            status,
+            asked is not None and asked.is_stream,
+            "" if key is None else key.org,
+            "" if key is None else key.label or key.name,
+            routes.model.id if routes is not None else "" if asked is None else asked.model,
+            "" if route is None else route.provider.slug,
+            self.attempts,
+            None if reason is None else reason.decode(),
+            error_type,
+            NO_USAGE if self.usage is None else self.usage,
+            self.charge,
+            self.is_price_known,
+            (relay.first_event_at - self.received_at) * 1e3 if relay is not None and relay.is_committed else None,
+            duration * 1e3,
+            max(0.0, duration - self.upstream_s) * 1e3,
+        )
+
+    def _count(self, status: Status, now: float) -> None:
+        plane, asked = self.plane, self.asked
+        is_stream = asked is not None and asked.is_stream
+        duration = now - self.received_at
+        plane.meter.ended(status, is_stream, duration)
+        plane.meter.overhead(duration - self.upstream_s)
+        if is_stream and self.relay is not None:
+            plane.meters.node.stream_closed()
+        plane.forget(self)
+
+    def close(self) -> None:
+        """Let go of client and provider. After `finish`, and after the last bytes have been written."""
+        self.let_go()
+        relay = self.relay
+        if relay is not None:
+            relay.drop()
 
     # --- told by the door --------------------------------------------------------------------------------------
 

@@ -3,20 +3,22 @@
 The prompt is never parsed into objects. The spans are kept: they are what `splice` sends upstream.
 """
 
-import msgspec
+from dataclasses import dataclass
 
 from edgeproxy._core.spans import SpanError, Spans, scan, splice
 from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, ChatRequest, only_functions, read_request
 from edgeproxy.domain.errors import InvalidRequest
 from edgeproxy.proxy.routes import Route
 
+NOTHING = frozenset((b"null", b"[]"))
 BYTES_PER_TOKEN = 4  # of a prompt, before the provider has counted it
 EXPECTED_OUTPUT = 256  # tokens, when the client sets no limit
 _USAGE_OPTIONS = INCLUDE_USAGE.partition(b":")[2]
 _NO_OPTIONS = (*REMOVED, "stream_options")
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, eq=False)
+class Asked:
     """A request that is well formed."""
 
     body: bytes
@@ -25,7 +27,9 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     model: str
     is_stream: bool
     prompt_tokens: int  # estimated
+    output_limit: int  # tokens; 0: the client sets none
     expected_output: int  # tokens
+    choices: int
 
 
 def decode(body: bytes) -> Asked:
@@ -38,7 +42,7 @@ def decode(body: bytes) -> Asked:
     model = request.model or (request.models[0] if request.models else None)
     if not model:
         raise InvalidRequest('`model` is missing. Name one of GET /v1/models, e.g. "author/slug".', param="model")
-    limit = request.output_limit
+    limit = request.output_limit or 0
     return Asked(
         body,
         spans,
@@ -46,7 +50,9 @@ def decode(body: bytes) -> Asked:
         model,
         bool(request.stream),
         _prompt_tokens(body, spans),
-        EXPECTED_OUTPUT if limit is None else min(limit, EXPECTED_OUTPUT * 16),
+        limit,
+        min(limit, EXPECTED_OUTPUT * 16) if limit else EXPECTED_OUTPUT,
+        request.n or 1,
     )
 
 
@@ -80,6 +86,7 @@ def upstream_body(asked: Asked, route: Route) -> bytes:
 
 def has_effects(asked: Asked) -> bool:
     """Whether the provider may do more than answer: sent twice, such a call may act twice (reliability 2.5)."""
-    if any(asked.spans.value(name) not in (None, b"null", b"[]") for name in ("plugins", "web_search_options")):
-        return True
+    for name in ("plugins", "web_search_options"):
+        if (asked.spans.value(name) or b"null") not in NOTHING:
+            return True
     return not only_functions(asked.spans.value("tools"))

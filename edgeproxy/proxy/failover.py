@@ -1,55 +1,71 @@
 """Try routes until one answers: until the commit point, within attempts, budget and deadline; never after it."""
 
 import math
-import time
 
 from edgeproxy._core import codes
 from edgeproxy._core.attempt import Attempt
+from edgeproxy._core.clock import monotonic
 from edgeproxy.domain.errors import CallError, ProviderOverloaded, RateLimited
+from edgeproxy.domain.whole import Mask
 from edgeproxy.proxy.attempt import run_attempt
 from edgeproxy.proxy.call import Call
 from edgeproxy.proxy.decode import has_effects
 from edgeproxy.proxy.judge import Effect, Verdict
-from edgeproxy.proxy.plan import Plan, positions
+from edgeproxy.proxy.plan import Plan, mask_of, positions
 from edgeproxy.proxy.routes import Route
 from edgeproxy.proxy.waiting import provider_names, wait_for_lane
 from edgeproxy.telemetry.metrics import Pick
+
+Failed = list[tuple[Attempt, Verdict]]  # the attempts before, and what became of them
 
 LEAST_TIME_S = 1.0  # no attempt starts with less of the deadline left
 
 
 async def serve_by_one(call: Call, plan: Plan) -> None:
     """Get the call its whole reply, or raise the CallError that the client is to see."""
-    failed: list[tuple[Attempt, Verdict]] = []
+    failed: Failed = []
     try:
         while True:
-            verdict = await _next(call, plan, failed)
+            attempt = _admitted(call, plan) or await wait_for_lane(call, plan, _choose)
+            if attempt is None:
+                raise _no_route(call, plan, failed)
+            route = _begin(call, plan, attempt, failed)
+            verdict = await run_attempt(call, route)
             if verdict is None:
+                _succeed(call, attempt)
                 return
+            _fail(call, attempt, route, verdict, failed)
             _raise_if_final(call, plan, verdict, failed)
     finally:
         call.end_retries()
 
 
-async def _next(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> Verdict | None:
+def _admitted(call: Call, plan: Plan) -> Attempt | None:
+    """An attempt at a lane that takes the call now; None where others of the model wait already."""
     lines = call.plane.lines
-    is_behind = lines and plan.routes.model.slot in lines
-    attempt = None if is_behind else _choose(call, plan, plan.eligible)
-    if attempt is None:
-        attempt = await wait_for_lane(call, plan, _choose)
-    if attempt is None:
-        raise _no_route(call, plan, failed)
+    if lines and plan.routes.slot in lines:
+        return None
+    return _choose(call, plan, plan.eligible)
+
+
+def _begin(call: Call, plan: Plan, attempt: Attempt, failed: Failed) -> Route:
     plan.eligible &= ~(1 << attempt.position)
-    route = plan.routes.routes[attempt.position]
+    route: Route = plan.routes.routes[attempt.position]
     call.begin_attempt(attempt, route)
     route.meter.picked(Pick.FALLBACK if failed else plan.reason)
-    verdict = await run_attempt(call, route)
+    return route
+
+
+def _succeed(call: Call, attempt: Attempt) -> None:
     relay = call.relay
     assert relay is not None
-    if verdict is None:
-        if not relay.is_committed:  # a whole answer, or a stream that ended before it said anything
-            call.plane.table.succeeded(attempt, time.monotonic(), -1.0)
-        return None
+    if not relay.is_committed:  # a whole answer, or a stream that ended before it said anything
+        call.plane.table.succeeded(attempt, monotonic(), -1.0)
+
+
+def _fail(call: Call, attempt: Attempt, route: Route, verdict: Verdict, failed: Failed) -> None:
+    relay = call.relay
+    assert relay is not None
     _charge(call, attempt, route, verdict, is_committed=relay.is_committed)
     if relay.is_committed:
         route.provider_meter.broken_stream()
@@ -60,14 +76,13 @@ async def _next(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -
             {"provider": route.provider.name, "code": verdict.error.error_type, "status": verdict.error.status}
         )
     failed.append((attempt, verdict))
-    return verdict
 
 
-def _choose(call: Call, plan: Plan, eligible: int) -> Attempt | None:
+def _choose(call: Call, plan: Plan, eligible: Mask) -> Attempt | None:
     """The next of `eligible` that admits: in the plan's strict order as far as it goes, then by the weighted draw."""
     plane, routes, asked = call.plane, plan.routes, call.asked
     assert asked is not None
-    now = time.monotonic()
+    now = monotonic()
     if plan.sort or plan.order:
         strict = _sorted(call, plan) if plan.sort else plan.order
         tokens = asked.prompt_tokens + asked.expected_output
@@ -76,7 +91,7 @@ def _choose(call: Call, plan: Plan, eligible: int) -> Attempt | None:
                 attempt = plane.table.pick_at(routes.candidates, position, tokens, call.tenant, now, plane.dice)
                 if attempt is not None:
                     return attempt
-        eligible &= ~sum(1 << position for position in plan.order)
+        eligible &= ~mask_of(plan.order)
     return plane.table.pick(
         routes.candidates, eligible, asked.prompt_tokens, asked.expected_output, call.tenant, now, plane.dice
     )
@@ -84,7 +99,7 @@ def _choose(call: Call, plan: Plan, eligible: int) -> Attempt | None:
 
 def _sorted(call: Call, plan: Plan) -> list[int]:
     """Strict order by price, latency or throughput; what has no figure goes last (contract 3.3)."""
-    asked, table, now = call.asked, call.plane.table, time.monotonic()
+    asked, table, now = call.asked, call.plane.table, monotonic()
     assert asked is not None
 
     def key(position: int) -> float:
@@ -104,7 +119,7 @@ def _sorted(call: Call, plan: Plan) -> list[int]:
 
 def _charge(call: Call, attempt: Attempt, route: Route, verdict: Verdict, *, is_committed: bool) -> None:
     """Tell the table, once, what the attempt came to; one failure charges one scope."""
-    table, now = call.plane.table, time.monotonic()
+    table, now = call.plane.table, monotonic()
     if attempt.estimate and not is_committed and not verdict.may_duplicate:
         call.plane.limiter.spent(attempt, 0, now)  # it was never begun
     if verdict.effect is not Effect.NEUTRAL:
@@ -124,7 +139,7 @@ def _charge(call: Call, attempt: Attempt, route: Route, verdict: Verdict, *, is_
         table.neutral(attempt, now)
 
 
-def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: list[tuple[Attempt, Verdict]]) -> None:
+def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: Failed) -> None:
     """Return if another route may try; otherwise raise what the client is to see."""
     relay, plane = call.relay, call.plane
     assert relay is not None
@@ -133,7 +148,7 @@ def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: list[tuple
     assert call.asked is not None
     if verdict.may_duplicate and has_effects(call.asked):
         raise final_error(call, failed)
-    now = time.monotonic()
+    now = monotonic()
     left_s = call.exchange.received_at + call.deadline_s - now
     if _is_poison(call, failed, now):
         plane.meters.node.poisoned()
@@ -143,7 +158,7 @@ def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: list[tuple
     # An attempt that never reached the provider put no load on anybody: moving on from it is not a retry.
     if verdict.scope == codes.SCOPE_HOST and not verdict.may_duplicate:
         pass
-    elif plane.budget.withdraw(plan.routes.model.slot, now):
+    elif plane.budget.withdraw(plan.routes.slot, now):
         call.retries += 1
     else:
         plane.meters.node.budget_exhausted()
@@ -154,7 +169,7 @@ def _raise_if_final(call: Call, plan: Plan, verdict: Verdict, failed: list[tuple
     call.route.meter.fell_back(verdict.fault)
 
 
-def _is_poison(call: Call, failed: list[tuple[Attempt, Verdict]], now: float) -> bool:
+def _is_poison(call: Call, failed: Failed, now: float) -> bool:
     """The same application-level failure at two endpoints that serve others: the request is at fault (2.1)."""
     if len(failed) < 2:
         return False
@@ -168,7 +183,7 @@ def _is_poison(call: Call, failed: list[tuple[Attempt, Verdict]], now: float) ->
     return True
 
 
-def final_error(call: Call, failed: list[tuple[Attempt, Verdict]]) -> CallError:
+def final_error(call: Call, failed: Failed) -> CallError:
     """The last error, with every attempt told. Retry-After: the smallest given, and not before a lane opens."""
     error = failed[-1][1].error
     is_limit = all(verdict.effect is Effect.THROTTLED for _, verdict in failed)
@@ -180,17 +195,17 @@ def final_error(call: Call, failed: list[tuple[Attempt, Verdict]]) -> CallError:
     if isinstance(error, (RateLimited, ProviderOverloaded)):
         assert call.routes is not None
         tried = sum({1 << attempt.position for attempt, _ in failed})
-        shut_s = call.plane.table.retry_after_s(call.routes.candidates, tried, time.monotonic())
+        shut_s = call.plane.table.retry_after_s(call.routes.candidates, tried, monotonic())
         wait_s = max(shut_s, min(waits))
         error.retry_after_s = max(1, math.ceil(wait_s)) if wait_s > 0 else error.retry_after_s or 1
     return error
 
 
-def _no_route(call: Call, plan: Plan, failed: list[tuple[Attempt, Verdict]]) -> CallError:
+def _no_route(call: Call, plan: Plan, failed: Failed) -> CallError:
     """Nothing admits the call: the last real error if there was one, else when to come back."""
     if failed:
         return final_error(call, failed)
-    table, now = call.plane.table, time.monotonic()
+    table, now = call.plane.table, monotonic()
     wait_s = max(1, math.ceil(table.retry_after_s(plan.routes.candidates, plan.eligible, now)))
     states = {table.state(codes.SCOPE_LANE, plan.routes.routes[p].lane.slot, now) for p in positions(plan.eligible)}
     names = provider_names(plan.routes.routes[position] for position in positions(plan.eligible))

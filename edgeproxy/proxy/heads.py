@@ -2,7 +2,8 @@
 
 from http import HTTPStatus
 
-from edgeproxy.domain.money import NANO_PER_DOLLAR
+from edgeproxy.domain.money import NANO_PER_DOLLAR, Charge
+from edgeproxy.domain.whole import Count
 from edgeproxy.proxy.exchange import Exchange
 
 Headers = list[tuple[str, str]]
@@ -44,19 +45,19 @@ def early_head(exchange: Exchange, identity: bytes) -> bytes:
     return _EARLY_STREAM[exchange.is_http11, exchange.keeps_alive] % (identity, identity)
 
 
-def stream_head(exchange: Exchange, identity: bytes, attempts: int, provider: bytes) -> bytes:
+def stream_head(exchange: Exchange, identity: bytes, attempts: Count, provider: bytes) -> bytes:
     """Status line and headers that open an event stream. `provider` is fit for a header."""
     return _OPEN_STREAM[exchange.is_http11, exchange.keeps_alive] % (identity, identity, provider, attempts)
 
 
 def answer_head(
-    exchange: Exchange, identity: bytes, length: int, attempts: int, provider: bytes, cost: int | None
+    exchange: Exchange, identity: bytes, length: Count, attempts: Count, provider: bytes, charge: Charge | None
 ) -> bytes:
-    """The head of a whole answer of `length` bytes; `cost` in nano-dollars, None: not known."""
+    """The head of a whole answer of `length` bytes; `charge` None: it is not known."""
     known = (identity, identity, length, provider, attempts)
-    if cost is None:
+    if charge is None:
         return _UNPRICED[exchange.is_http11, exchange.keeps_alive] % known
-    return _PRICED[exchange.is_http11, exchange.keeps_alive] % (*known, *divmod(cost, NANO_PER_DOLLAR))
+    return _PRICED[exchange.is_http11, exchange.keeps_alive] % (*known, *divmod(charge.total, NANO_PER_DOLLAR))
 
 
 def json_head(exchange: Exchange, status: int, generation: str, length: int, extra: Headers) -> bytes:

@@ -41,18 +41,17 @@ async def serve(call: Call) -> None:
     if body is None:
         body = await call.exchange.read_body()
     plane.meter.body(len(body))
-    call.asked = decode(body)
-    call.routes = find_model(call.asked.model, plane.snapshot)
-    plan = make_plan(call.asked, call.routes, plane.limits.attempts)
+    asked = call.asked = decode(body)
+    routes = call.routes = find_model(asked.model, plane.snapshot)
+    plan = make_plan(asked, routes, plane.limits.attempts)
     hold(call, plan)
     open_relay(call)
-    plane.budget.deposit(call.routes.model.slot, call.exchange.received_at)
+    plane.budget.deposit(routes.slot, call.received_at)
     await serve_by_one(call, plan)
-    if call.asked.is_stream:
+    if asked.is_stream:
         settle_stream(call)
     else:
-        assert call.relay is not None
-        settle_answer(call, call.relay.body)
+        settle_answer(call)
 
 
 def deadline(exchange: Exchange, most_s: float) -> float:
@@ -70,8 +69,7 @@ def hold(call: Call, plan: Plan) -> None:
     asked, key, plane = call.asked, call.key, call.plane
     assert asked is not None
     assert key is not None
-    request = asked.request
-    tokens = (request.output_limit or asked.expected_output) * (request.n or 1)
+    tokens = (asked.output_limit or asked.expected_output) * asked.choices
     plane.credit.hold(key, call.generation, ceiling(plan.routes.dearest, asked.prompt_tokens, tokens) + 1)
     call.is_held = True
 
@@ -102,24 +100,26 @@ def open_relay(call: Call) -> None:
 
 def start(exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> Call:
     """Begin a call; `ended()` is called once, when the door may have its connection back."""
-    call = Call(exchange, plane)
+    call = Call(exchange, plane, ended)
     plane.calls.add(call)
     plane.meter.began()
     exchange.client = call
-
-    def done(error: BaseException | None) -> None:
-        exchange.client = None
-        call.drive = None  # no cycle outlives the call
-        conclude(call, error)
-        ended()
-
-    call.drive = Drive(serve(call), done)
-    call.drive.start()
+    drive = Drive(serve(call), end, call)
+    call.drive = drive
+    drive.start()
     return call
 
 
+def end(call: Call, error: BaseException | None) -> None:
+    """The coroutine is over."""
+    call.exchange.client = None
+    call.drive = None  # no cycle outlives the call
+    conclude(call, error)
+    call.ended()
+
+
 def conclude(call: Call, error: BaseException | None) -> None:
-    """The coroutine is over. Whatever it raised becomes the one answer that the client gets."""
+    """Whatever the coroutine raised becomes the one answer that the client gets."""
     try:
         if error is None or isinstance(error, ClientGone):
             call.finish(200, None, Outcome.CANCELLED)

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import msgspec
-
 from edgeproxy.dialects.openai_chat import Preferences, Sort
 from edgeproxy.domain.errors import InvalidRequest, NotFound
 from edgeproxy.domain.money import PICO_PER_DOLLAR
+from edgeproxy.domain.whole import Count
 from edgeproxy.proxy.decode import Asked
 from edgeproxy.proxy.ports import Snapshot
 from edgeproxy.proxy.routes import ModelRoutes, Route
@@ -20,16 +19,17 @@ MOST_DOLLARS = 10**12
 _WIDER = {"fp4": {"fp4", "mxfp4", "nvfp4"}, "fp8": {"fp8", "mxfp8"}}  # contract 2.2, quantizations
 
 
-class Plan(msgspec.Struct, eq=False):
+class Plan:
     """`order` empty: weighted draw among `eligible`. Otherwise its positions strictly in turn, then the rest."""
 
-    routes: ModelRoutes
-    eligible: int
-    reason: Pick = Pick.PRICE
-    order: list[int] = []  # each plan gets one of its own
-    sort: str = ""
-    most_attempts: int = 3
-    funnel: list[dict[str, Any]] = []
+    def __init__(self, routes: ModelRoutes, most_attempts: Count) -> None:
+        self.routes = routes
+        self.eligible = routes.everybody
+        self.most_attempts = most_attempts
+        self.reason = Pick.PRICE
+        self.sort = ""
+        self.order: list[int] = []
+        self.funnel: list[dict[str, Any]] = []
 
 
 def find_model(name: str, snapshot: Snapshot) -> ModelRoutes:
@@ -46,12 +46,12 @@ def find_model(name: str, snapshot: Snapshot) -> ModelRoutes:
     return routes
 
 
-def make_plan(asked: Asked, routes: ModelRoutes, most_attempts: int) -> Plan:
+def make_plan(asked: Asked, routes: ModelRoutes, most_attempts: Count) -> Plan:
     """Filter the model's routes. NotFound names the filter that left none."""
-    plan = Plan(routes, routes.everybody, Pick.PRICE, [], "", most_attempts)
+    plan = Plan(routes, most_attempts)
     wanted = asked.request.provider
-    limit = asked.request.output_limit or 0
-    if wanted is None and limit <= routes.smallest_output and asked.prompt_tokens < routes.smallest_context // 2:
+    is_small = asked.output_limit <= routes.smallest_output and asked.prompt_tokens < routes.smallest_context // 2
+    if wanted is None and is_small:
         return plan
     for step, is_fit in _filters(asked, wanted or NO_PREFERENCES):
         _keep(plan, step, is_fit)
@@ -84,6 +84,10 @@ def _nothing_left(plan: Plan, step: str) -> NotFound:
     )
 
 
+def mask_of(order: list[int]) -> int:
+    return sum(1 << position for position in order)
+
+
 def positions(mask: int) -> Iterator[int]:
     while mask:
         lowest = mask & -mask
@@ -106,7 +110,7 @@ def _filters(asked: Asked, wanted: Preferences) -> Iterator[tuple[str, Callable[
         yield "quantization", lambda route: (route.endpoint.quantization or "unknown") in allowed
     if wanted.max_price is not None:
         yield "max_price", _price_filter(wanted)
-    limit = asked.request.output_limit
+    limit = asked.output_limit
     if limit:
         yield "max_tokens", lambda route: (route.endpoint.max_completion_tokens or limit) >= limit
     # The estimate is rough: only what is far over the limit is ruled out here, the provider judges the rest.
@@ -167,7 +171,7 @@ def _arrange(plan: Plan, wanted: Preferences) -> None:
             named = [p for p in positions(plan.eligible) if _is_named(plan.routes.routes[p], [name])]
             plan.order += [position for position in named if position not in plan.order]
         if wanted.allow_fallbacks is False:
-            plan.eligible = sum(1 << position for position in plan.order)
+            plan.eligible = mask_of(plan.order)
             if not plan.eligible:
                 raise _nothing_left(plan, "allowed_providers")
     elif sort:

@@ -1,7 +1,7 @@
 """What every call of a worker shares: the ports, the tables, the pools, the clockwork."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeproxy._core.budget import RetryBudget
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgeproxy.proxy.waiting import Line
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Of a call. Seconds, counts."""
 
@@ -27,32 +27,43 @@ class Limits:
     slow_reader_s: float = 120.0
 
 
-@dataclass(slots=True)
 class DataPlane:
-    loop: asyncio.AbstractEventLoop
-    snapshot: Snapshot
-    accounts: Accounts
-    credit: Credit
-    journal: Journal
-    table: RouteTable
-    budget: RetryBudget
-    dice: Dice
-    wheel: Wheel
-    pools: Pools
-    meters: Meters
-    limits: Limits = field(default_factory=Limits)
-    is_leaving: bool = False  # clients are asked to connect elsewhere for their next call
-    pressure: int = 0  # an `accept.Pressure`
-    is_draining: bool = False  # … and new calls are refused
-    emptied: asyncio.Event = field(default_factory=asyncio.Event)  # while draining: the last call has ended
-    calls: "set[Call]" = field(default_factory=set)
-    lines: "dict[int, Line]" = field(default_factory=dict)  # of calls that wait for a lane, by the model's slot
-    limiter: Limiter = field(init=False)
-    meter: EndpointMeter = field(init=False)
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        snapshot: Snapshot,
+        accounts: Accounts,
+        credit: Credit,
+        journal: Journal,
+        table: RouteTable,
+        budget: RetryBudget,
+        dice: Dice,
+        wheel: Wheel,
+        pools: Pools,
+        meters: Meters,
+        limits: Limits | None = None,
+    ) -> None:
+        self.loop = loop
+        self.snapshot = snapshot
+        self.accounts = accounts
+        self.credit = credit
+        self.journal = journal
+        self.table = table
+        self.budget = budget
+        self.dice = dice
+        self.wheel = wheel
+        self.pools = pools
+        self.meters = meters
+        self.limits = limits or Limits()
+        self.limiter = Limiter(table)
+        self.meter: EndpointMeter = meters.endpoint("chat")
 
-    def __post_init__(self) -> None:
-        self.limiter = Limiter(self.table)
-        self.meter = self.meters.endpoint("chat")
+        self.is_leaving = False  # clients are asked to connect elsewhere for their next call
+        self.pressure = 0  # an `accept.Pressure`
+        self.is_draining = False  # … and new calls are refused
+        self.emptied = asyncio.Event()  # while draining: the last call has ended
+        self.calls: set[Call] = set()
+        self.lines: dict[int, Line] = {}  # of calls that wait for a lane, by the model's slot
 
     def forget(self, call: "Call") -> None:
         """A call has ended."""

@@ -17,7 +17,7 @@ from edgeproxy.telemetry.meters import Meters, PairMeter, ProviderMeter
 MAX_LANES = 64  # positions of one model, as bits of a mask
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Route:
     """A lane as a candidate: what an attempt there needs. Text that goes into JSON is already escaped."""
 
@@ -44,13 +44,14 @@ class Route:
         return (self.provider.slug.lower(), self.provider.name.lower(), self.endpoint.tag.lower())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ModelRoutes:
     """All routes of one model; a route's position in `routes` is its position in `candidates`."""
 
     model: Model
     routes: tuple[Route, ...]
     candidates: Candidates
+    slot: int  # the model's
     model_text: bytes
     everybody: int  # mask of all positions
     smallest_output: int  # no request for fewer tokens needs a look at the endpoints' limits
@@ -106,6 +107,7 @@ def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters, 
         model=model,
         routes=tuple(routes),
         candidates=_candidates(model, routes),
+        slot=model.slot,
         model_text=_inside_json(model.id),
         everybody=(1 << len(routes)) - 1,
         smallest_output=_smallest(routes, lambda endpoint: endpoint.max_completion_tokens),

@@ -2,7 +2,7 @@
 
 from edgeproxy._core.usage import write_usage
 from edgeproxy.dialects.openai_chat import closing_choice, usage_event
-from edgeproxy.proxy.call import Call, Served
+from edgeproxy.proxy.call import Call
 from edgeproxy.proxy.heads import answer_head
 from edgeproxy.telemetry.metrics import Outcome
 
@@ -15,8 +15,8 @@ def settle_stream(call: Call) -> None:
     assert scanner is not None
     assert relay is not None
     assert asked is not None
-    usage = scanner.usage
-    served = call.serve(usage)
+    raw = scanner.usage
+    call.serve(raw)
     _count_empty(call)
     if not call.finish(200, None, Outcome.OK):
         return
@@ -27,7 +27,7 @@ def settle_stream(call: Call) -> None:
         if is_openrouter:
             finish = _quoted(scanner.finish_reason)
             choices = closing_choice(finish, _quoted(scanner.native_finish_reason))
-        tail = usage_event(call.chunk_head(), choices, _usage_bytes(served, usage)) + DONE
+        tail = usage_event(call.chunk_head(), choices, _usage_bytes(call, raw)) + DONE
     relay.close(tail)
     call.close()
 
@@ -36,8 +36,8 @@ def _quoted(text: bytes | None) -> bytes:
     return b"null" if text is None else b'"' + text + b'"'
 
 
-def _usage_bytes(served: Served, raw: bytes | None) -> bytes:
-    return write_usage(served.usage, served.charge if served.is_price_known else None, raw)
+def _usage_bytes(call: Call, raw: bytes | None) -> bytes:
+    return write_usage(call.usage, call.charge if call.is_price_known else None, raw)
 
 
 def _count_empty(call: Call) -> None:
@@ -46,18 +46,19 @@ def _count_empty(call: Call) -> None:
         call.route.provider_meter.empty_answer()
 
 
-def settle_answer(call: Call, body: bytes) -> None:
+def settle_answer(call: Call) -> None:
     """A whole JSON answer: settle, then send it with the fields that are ours."""
-    scanner, route = call.scanner, call.route
+    scanner, route, relay = call.scanner, call.route, call.relay
     assert scanner is not None
     assert route is not None
+    assert relay is not None
     raw = scanner.usage
-    served = call.serve(raw)
-    answer = scanner.patch_body(body, _usage_bytes(served, raw))
+    call.serve(raw)
+    answer = scanner.patch_body(relay.body, _usage_bytes(call, raw))
     if not call.finish(200, None, Outcome.OK):
         return
-    cost = served.charge.total if served.is_price_known else None
+    charge = call.charge if call.is_price_known else None
     exchange = call.exchange
-    head = answer_head(exchange, call.identity, len(answer), call.attempts, route.provider_header, cost)
+    head = answer_head(exchange, call.identity, len(answer), call.attempts, route.provider_header, charge)
     exchange.write(head + answer)
     call.close()

@@ -3,12 +3,12 @@
 A meter is made when a snapshot is loaded and kept with the route it counts for.
 """
 
-from collections.abc import Callable
-from typing import final
+from collections.abc import Sequence
 
 from edgeproxy._core.slots import MetricSlots
 from edgeproxy.domain.money import Charge
 from edgeproxy.domain.usage import Usage
+from edgeproxy.domain.whole import Status
 from edgeproxy.telemetry import metrics as m
 from edgeproxy.telemetry.layout import Layout, Pair
 
@@ -19,42 +19,53 @@ _USED = 7  # five kinds of tokens, the provider's part and the whole charge
 _STATUS_CLASSES = 4
 
 
-@final
 class PairMeter:
-    """A model at a provider. What is counted once a call is a handle of the core's, called without a frame of ours."""
-
-    __slots__ = ("_output_token", "_used", "attempt", "fell_back", "first_token", "picked")
+    """A model at a provider."""
 
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         count, total = place
-        self.picked: Callable[[m.Pick], None] = slots.counter(count + m.PICKS.first, len(m.Pick)).add
-        self.attempt: Callable[[m.Outcome], None] = slots.counter(count + m.ATTEMPTS.first, len(m.Outcome)).add
-        # The call went on to another route after this one failed so.
-        self.fell_back: Callable[[m.UpstreamFault], None] = slots.counter(
-            count + m.FALLBACKS.first, len(m.UpstreamFault)
-        ).add
-        self.first_token = slots.histogram(count + m.FIRST_TOKEN.first, total + m.FIRST_TOKEN.sum_at, _TTFT).observe
-        self._used = slots.counter(count + m.TOKENS_USED.first, _USED).add_each
-        self._output_token = slots.histogram(
-            count + m.OUTPUT_TOKEN.first, total + m.OUTPUT_TOKEN.sum_at, _PER_TOKEN
-        ).observe
+        self._picks = slots.counter(count + m.PICKS.first, len(m.Pick))
+        self._attempts = slots.counter(count + m.ATTEMPTS.first, len(m.Outcome))
+        self._fallbacks = slots.counter(count + m.FALLBACKS.first, len(m.UpstreamFault))
+        self._first_token = slots.histogram(count + m.FIRST_TOKEN.first, total + m.FIRST_TOKEN.sum_at, _TTFT)
+        self._used = slots.counter(count + m.TOKENS_USED.first, _USED)
+        self._output_token = slots.histogram(count + m.OUTPUT_TOKEN.first, total + m.OUTPUT_TOKEN.sum_at, _PER_TOKEN)
+
+    def picked(self, pick: m.Pick) -> None:
+        self._picks.add(pick)
+
+    def attempt(self, outcome: m.Outcome) -> None:
+        self._attempts.add(outcome)
+
+    def fell_back(self, fault: m.UpstreamFault) -> None:
+        """The call went on to another route after this one failed so."""
+        self._fallbacks.add(fault)
+
+    def first_token(self, seconds: float) -> None:
+        self._first_token.observe(seconds)
 
     def settled(self, usage: Usage, charge: Charge, per_token_s: float) -> None:
         """`per_token_s` below zero: not known (one token, or not streamed)."""
-        tokens = (usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
-        self._used((*tokens, charge.upstream, charge.total))
+        used = self._used
+        used.add(0, usage.prompt)
+        used.add(1, usage.completion)
+        used.add(2, usage.cached)
+        used.add(3, usage.cache_written)
+        used.add(4, usage.reasoning)
+        used.add(5, charge.upstream)
+        used.add(6, charge.total)
         if per_token_s >= 0.0:
-            self._output_token(per_token_s)
+            self._output_token.observe(per_token_s)
 
 
-@final
 class ProviderMeter:
-    __slots__ = ("_count", "_slots", "first_byte")
-
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         self._slots = slots
         self._count, total = place
-        self.first_byte = slots.histogram(self._count + m.FIRST_BYTE.first, total + m.FIRST_BYTE.sum_at, _TTFT).observe
+        self._first_byte = slots.histogram(self._count + m.FIRST_BYTE.first, total + m.FIRST_BYTE.sum_at, _TTFT)
+
+    def first_byte(self, seconds: float) -> None:
+        self._first_byte.observe(seconds)
 
     def failed(self, fault: m.UpstreamFault) -> None:
         self._slots.add(self._count + m.UPSTREAM_ERRORS.first + fault)
@@ -85,31 +96,38 @@ class ProviderMeter:
         self._slots.add(self._count + m.BROKEN_STREAMS.first)
 
 
-@final
 class EndpointMeter:
     """A kind of API route, one of `metrics.API_ENDPOINTS`."""
-
-    __slots__ = ("_count", "_durations", "_queued", "_requests", "_slots", "began", "body", "overhead")
 
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         count, total = place
         self._slots = slots
         self._count = count
-        self.began = slots.counter(count + m.IN_FLIGHT.first, 1).add
-        self._requests = slots.counter(count + m.REQUESTS.first, 2 * _STATUS_CLASSES).add
+        self._in_flight = slots.counter(count + m.IN_FLIGHT.first, 1)
+        self._requests = slots.counter(count + m.REQUESTS.first, 2 * _STATUS_CLASSES)
         first, total_at = count + m.DURATION.first, total + m.DURATION.sum_at
-        self._durations = tuple(
-            slots.histogram(first + kind * _LATENCY_BUCKETS, total_at + kind, _LATENCY).observe for kind in (0, 1)
-        )
-        self.overhead = slots.histogram(count + m.GATEWAY_TIME.first, total + m.GATEWAY_TIME.sum_at, _OVERHEAD).observe
-        self._queued = slots.histogram(count + m.QUEUE_TIME.first, total + m.QUEUE_TIME.sum_at, _LATENCY).observe
-        self.body = slots.histogram(count + m.BODY_BYTES.first, total + m.BODY_BYTES.sum_at, _BODY).observe
+        self._whole = slots.histogram(first, total_at, _LATENCY)
+        self._streamed = slots.histogram(first + _LATENCY_BUCKETS, total_at + 1, _LATENCY)
+        self._overhead = slots.histogram(count + m.GATEWAY_TIME.first, total + m.GATEWAY_TIME.sum_at, _OVERHEAD)
+        self._queued = slots.histogram(count + m.QUEUE_TIME.first, total + m.QUEUE_TIME.sum_at, _LATENCY)
+        self._bodies = slots.histogram(count + m.BODY_BYTES.first, total + m.BODY_BYTES.sum_at, _BODY)
 
-    def ended(self, status: int, is_stream: bool, duration_s: float) -> None:
+    def began(self) -> None:
+        self._in_flight.add()
+
+    def ended(self, status: Status, is_stream: bool, duration_s: float) -> None:
         """Exactly once for each `began`."""
-        self.began(0, -1)
-        self._requests(2 * _status_class(status) + is_stream)
-        self._durations[is_stream](duration_s)
+        self._in_flight.add(0, -1)
+        self._requests.add(2 * _status_class(status) + is_stream)
+        (self._streamed if is_stream else self._whole).observe(duration_s)
+
+    def body(self, size: float) -> None:
+        """Bytes of a request."""
+        self._bodies.observe(size)
+
+    def overhead(self, seconds: float) -> None:
+        """The time of a call that was ours."""
+        self._overhead.observe(seconds)
 
     def disconnected(self, phase: m.Phase) -> None:
         self._slots.add(self._count + m.DISCONNECTS.first + phase)
@@ -120,7 +138,7 @@ class EndpointMeter:
 
     def waited(self, seconds: float) -> None:
         self._slots.add(self._count + m.WAITING.first, -1)
-        self._queued(seconds)
+        self._queued.observe(seconds)
 
     def shed(self, reason: m.Shed) -> None:
         self._slots.add(self._count + m.SHED.first + reason)
@@ -129,10 +147,7 @@ class EndpointMeter:
         self._slots.add(self._count + m.REJECTED.first + reason)
 
 
-@final
 class NodeMeter:
-    __slots__ = ("_count", "_slots")
-
     def __init__(self, slots: MetricSlots, place: tuple[int, int]) -> None:
         self._slots = slots
         self._count = place[0]
@@ -153,14 +168,13 @@ class NodeMeter:
         self._slots.add(self._count + m.INTERNAL_ERRORS.first)
 
 
-def _status_class(status: int) -> int:
+def _status_class(status: Status) -> int:
     """Index into `metrics.STATUSES`. What has no class of its own (3xx is never sent) counts as success."""
     if status < 400:
         return 0
     return 3 if status == 499 else 2 if status >= 500 else 1
 
 
-@final
 class Meters:
     """A worker's meters: asked for by name when a snapshot is loaded, never on a call's way."""
 
@@ -186,7 +200,7 @@ class Meters:
         }
         self._providers = {slug: layout.place(m.PROVIDER, index) for index, slug in enumerate(layout.providers)}
 
-    def read_counts(self) -> "memoryview[int]":
+    def read_counts(self) -> Sequence[int]:
         """Of all workers, as the supervisor sees them."""
         return self._slots.read_counts()
 

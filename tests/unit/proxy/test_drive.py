@@ -16,13 +16,13 @@ class Ends:
     def __init__(self) -> None:
         self.seen: list[BaseException | None] = []
 
-    def __call__(self, error: BaseException | None) -> None:
+    def add(self, error: BaseException | None) -> None:
         self.seen.append(error)
 
 
 def driven(coroutine: Coroutine[Signal[Any], None, None]) -> tuple[Drive, Ends]:
     ends = Ends()
-    drive = Drive(coroutine, ends)
+    drive = Drive(coroutine, Ends.add, ends)
     drive.start()
     return drive, ends
 
@@ -191,7 +191,7 @@ def test_a_coroutine_thrown_out_of_its_wait_leaves_no_cycle() -> None:
 async def ended_by(build: Callable[[asyncio.AbstractEventLoop], Coroutine[Any, Any, None]]) -> BaseException | None:
     loop = asyncio.get_running_loop()
     over: asyncio.Future[BaseException | None] = loop.create_future()
-    Drive(build(loop), over.set_result).start()
+    Drive(build(loop), lambda over, error: over.set_result(error), over).start()
     return await asyncio.wait_for(over, 5)
 
 

@@ -63,7 +63,7 @@ class Call:
     def __init__(self, pool: Pool, *, needs_fresh: bool = False) -> None:
         self.got: UpstreamConnection | None = None
         self.error: BaseException | None = None
-        self._drive = Drive(self._run(pool, needs_fresh), self._ended)
+        self._drive = Drive(self._run(pool, needs_fresh), Call._ended, self)
         self._drive.start()
 
     async def _run(self, pool: Pool, needs_fresh: bool) -> None:

@@ -1,0 +1,1 @@
+cpdef bytes new_identity(double now)

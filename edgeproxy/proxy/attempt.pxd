@@ -1,0 +1,13 @@
+from edgeproxy._core.drive cimport Signal
+from edgeproxy._core.relay cimport Relay
+from edgeproxy._core.sse cimport ChatScanner
+from edgeproxy._core.upstream cimport UpstreamConnection
+from edgeproxy.proxy.call cimport Call
+from edgeproxy.proxy.decode cimport Asked, upstream_body
+from edgeproxy.proxy.heads cimport stream_head
+from edgeproxy.proxy.routes cimport Route
+
+cpdef Signal _send(Call call, Route route, UpstreamConnection connection)
+cpdef str _result(Call call)
+cpdef _judge(Call call, Route route, str result)
+cpdef _judge_body(Call call, Route route, Relay relay)

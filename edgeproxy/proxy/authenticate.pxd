@@ -1,0 +1,2 @@
+cpdef authenticate(exchange, accounts)
+cpdef str bearer(exchange)

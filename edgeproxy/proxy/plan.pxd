@@ -1,0 +1,20 @@
+cimport cython
+from libc.stdint cimport uint64_t
+
+from edgeproxy.proxy.decode cimport Asked
+from edgeproxy.proxy.routes cimport ModelRoutes, Route
+
+
+@cython.final
+cdef class Plan:
+    cdef readonly ModelRoutes routes
+    cdef public uint64_t eligible
+    cdef public int most_attempts
+    cdef public object reason
+    cdef public str sort
+    cdef public list order
+    cdef readonly list funnel
+
+
+cpdef ModelRoutes find_model(str name, snapshot)
+cpdef Plan make_plan(Asked asked, ModelRoutes routes, int most_attempts)

@@ -1,0 +1,35 @@
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+from edgeproxy._core.candidates cimport Candidates
+from edgeproxy._core.tariff cimport Tariff
+from edgeproxy.telemetry.meters cimport PairMeter, ProviderMeter
+
+
+@cython.final
+cdef class Route:
+    cdef readonly object provider
+    cdef readonly object endpoint
+    cdef readonly object lane
+    cdef readonly object origin
+    cdef readonly bytes stream_head
+    cdef readonly bytes json_head
+    cdef readonly bytes model_json
+    cdef readonly bytes provider_text
+    cdef readonly bytes provider_header
+    cdef readonly Tariff tariff
+    cdef readonly PairMeter meter
+    cdef readonly ProviderMeter provider_meter
+
+
+@cython.final
+cdef class ModelRoutes:
+    cdef readonly object model
+    cdef readonly tuple routes
+    cdef readonly Candidates candidates
+    cdef readonly int slot
+    cdef readonly bytes model_text
+    cdef readonly uint64_t everybody
+    cdef readonly int64_t smallest_output
+    cdef readonly int64_t smallest_context
+    cdef readonly tuple dearest

@@ -1,0 +1,12 @@
+from edgeproxy._core.relay cimport Relay
+from edgeproxy._core.sse cimport ChatScanner
+from edgeproxy._core.usage cimport write_usage
+from edgeproxy.proxy.call cimport Call
+from edgeproxy.proxy.decode cimport Asked
+from edgeproxy.proxy.heads cimport answer_head
+from edgeproxy.proxy.routes cimport Route
+
+cpdef settle_stream(Call call)
+cpdef settle_answer(Call call)
+cpdef bytes _usage_bytes(Call call, bytes raw)
+cpdef _count_empty(Call call)
