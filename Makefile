@@ -9,7 +9,8 @@ UP_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
-CORE := $(wildcard _core/*.pyx _core/*.pxd _core/*.h) setup.py
+TYPED := $(wildcard edgeproxy/*/*.pxd)
+CORE := $(wildcard _core/*.pyx _core/*.pxd _core/*.h) $(TYPED) $(TYPED:.pxd=.py) setup.py
 LOCKS := base build test check cov bench lock
 # The lock rules: exact versions with hashes, wheels only, so that no dependency runs code of its own while it is installed.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
@@ -52,7 +53,7 @@ check: build $(STAMPS)/test $(STAMPS)/check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest edgeproxy._core
+	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest.txt edgeproxy._core
 	$(BIN)/pytest -q tests/unit/test_layers.py
 	$(BIN)/python benchmarks/micro/run.py
 
@@ -87,7 +88,7 @@ sbom:
 
 clean:
 	rm -rf build dist $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
-	rm -f _core/*.c _core/*.html edgeproxy/_core/*.so
+	rm -f _core/*.c _core/*.html edgeproxy/*/*.c edgeproxy/*/*.html edgeproxy/*/*.so
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproxy needs Python 3.11 or newer; try make PYTHON=python3.12")'

@@ -1,7 +1,7 @@
 """Build the core: `_core/*.pyx` become the extension modules `edgeproxy._core.*`.
 
 What runs per call above the core is Python that is compiled too: every `edgeproxy/**/X.py` with an `X.pxd` beside it,
-which says its types. Without the extension module the same `X.py` runs as it is.
+which says its types.
 
 CORE_TRACE=1     trace lines, so that coverage can see the .pyx files
 CORE_ANNOTATE=1  write HTML reports to build/cython/: the yellower a line, the more Python it costs
@@ -75,7 +75,6 @@ def compiled(sources: list[Path], directives: dict[str, bool]) -> list[Extension
 
 
 setup(
-    # Coverage sees the typed Python best as it is.
-    ext_modules=compiled(SOURCES, OF_THE_CORE) + compiled([] if TRACE else TYPED, AS_PYTHON),
+    ext_modules=compiled(SOURCES, OF_THE_CORE) + compiled(TYPED, AS_PYTHON),
     options={"build_ext": {"parallel": os.cpu_count()}},
 )

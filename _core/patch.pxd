@@ -32,7 +32,7 @@ cdef struct Choice:
 @cython.final
 cdef class ChatPatch:
     # What the contract owns, as JSON.
-    cdef bytes owned
+    cdef Buffer owned
     cdef Text members[PARTS]   # `"key":value,` for when it is missing; object is the event's
     cdef Text values[PARTS]    # what takes the place of the provider's value; size 0: his stays
     cdef bint native_finish

@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset, strlen
 
-from edgeproxy._core.buffer cimport append, dispose, reserve
+from edgeproxy._core.buffer cimport Buffer, append, append_text, dispose, reserve
 from edgeproxy._core.chat cimport (
     FINISH_CONTENT_FILTER,
     FINISH_ERROR,
@@ -28,6 +28,7 @@ from edgeproxy._core.chat cimport (
     part_of,
     small_number,
 )
+from edgeproxy._core.decimal cimport put_number
 from edgeproxy._core.json cimport (
     is_key, is_null, next_item, next_member, open_array, open_object, skip_space, skip_value,
 )
@@ -84,39 +85,49 @@ cdef inline Text inner(Text member, Py_ssize_t key_size) noexcept nogil:
     return member
 
 
+cdef Py_ssize_t put_member(Buffer *out, const char *start, bytes text) except -1:
+    """`start` ends in the quote that opens the value. The answer is where the member ends."""
+    append_text(out, start)
+    append(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    append_text(out, b'",')
+    return out.size
+
+
 @cython.final
 cdef class ChatPatch:
     """Reads one event or reply at a time, and writes it out patched. The texts given are JSON without quotes."""
 
     def __cinit__(
-        self, bytes generation not None, bytes model not None, bytes provider not None, created, *, native_finish
+        self, bytes generation not None, bytes model not None, bytes provider not None, long long created,
+        bint native_finish
     ):
         cdef Py_ssize_t part
-        cdef Py_ssize_t sizes[<int>PARTS]
-        cdef bytes number = b"%d" % created
+        cdef Py_ssize_t ends[<int>PARTS]
+        cdef Buffer *owned = &self.owned
         self.native_finish = native_finish
-        self.owned = (
-            b'"id":"%b","object":"chat.completion.chunk","created":%b,"model":"%b","provider":"%b",'
-            b'"choices":[],"system_fingerprint":null,' % (generation, number, model, provider)
-        )
-        sizes[<int>PART_ID] = len(b'"id":"",') + len(generation)
-        sizes[<int>PART_OBJECT] = len(b'"object":"chat.completion.chunk",')
-        sizes[<int>PART_CREATED] = len(b'"created":,') + len(number)
-        sizes[<int>PART_MODEL] = len(b'"model":"",') + len(model)
-        sizes[<int>PART_PROVIDER] = len(b'"provider":"",') + len(provider)
-        sizes[<int>PART_CHOICES] = len(b'"choices":[],')
-        sizes[<int>PART_FINGERPRINT] = len(b'"system_fingerprint":null,')
-        cdef const char *p = PyBytes_AS_STRING(self.owned)
+        ends[<int>PART_ID] = put_member(owned, b'"id":"', generation)
+        append_text(owned, b'"object":"chat.completion.chunk",')
+        ends[<int>PART_OBJECT] = owned.size
+        append_text(owned, b'"created":')
+        put_number(owned, created)
+        append_text(owned, b",")
+        ends[<int>PART_CREATED] = owned.size
+        ends[<int>PART_MODEL] = put_member(owned, b'"model":"', model)
+        ends[<int>PART_PROVIDER] = put_member(owned, b'"provider":"', provider)
+        append_text(owned, b'"choices":[],')
+        ends[<int>PART_CHOICES] = owned.size
+        append_text(owned, b'"system_fingerprint":null,')
+        ends[<int>PART_FINGERPRINT] = owned.size
         for part in range(<int>PARTS):
-            self.members[part].start = p
-            self.members[part].size = sizes[part]
-            p += sizes[part]
+            self.members[part].start = owned.data + (ends[part - 1] if part else 0)
+            self.members[part].size = ends[part] - (ends[part - 1] if part else 0)
         self.values[<int>PART_ID] = inner(self.members[<int>PART_ID], len(b'"id":'))
         self.values[<int>PART_MODEL] = inner(self.members[<int>PART_MODEL], len(b'"model":'))
         self.values[<int>PART_PROVIDER] = inner(self.members[<int>PART_PROVIDER], len(b'"provider":'))
 
     def __dealloc__(self):
         free(self.edits)
+        dispose(&self.owned)
         dispose(&self.last_usage)
 
     cdef bint read(self, Place start, Place end, bint is_body) except -1:
@@ -363,7 +374,7 @@ cdef class ChatPatch:
         cdef Edit *edit
         cdef char *p
         cdef Py_ssize_t i, room = self.object.stop - self.object.start + self.edit_bytes
-        room += PyBytes_GET_SIZE(self.owned) + (self.edit_count + 1) * given + USAGE_ROOM
+        room += self.owned.size + (self.edit_count + 1) * given + USAGE_ROOM
         reserve(out, room)
         p = out.data + out.size
         p[0] = c'{'

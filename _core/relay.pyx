@@ -92,9 +92,11 @@ cdef class Relay:
         self.status = status
         self.headers = headers
         self.first_byte_at = now
-        if headers.get(b"content-encoding", b"identity") not in (b"identity", b""):
+        if b"content-encoding" in headers and headers[b"content-encoding"] not in (b"identity", b""):
             return self.conclude(BAD_RESPONSE)
-        cdef bytes kind = (<bytes>headers.get(b"content-type", b"")).split(b";")[0].strip().lower()
+        cdef bytes kind = headers.get(b"content-type", b"")
+        if kind != b"application/json" and kind != b"text/event-stream":
+            kind = kind.split(b";")[0].strip().lower()
         if status != 200:
             if 300 <= status < 400 or status < 300:
                 return self.conclude(BAD_RESPONSE)

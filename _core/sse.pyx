@@ -62,9 +62,10 @@ cdef class ChatScanner:
     """One reply of a provider that speaks the OpenAI chat dialect."""
 
     def __cinit__(
-        self, bytes generation not None, bytes model not None, bytes provider not None, created, *, native_finish
+        self, bytes generation not None, bytes model not None, bytes provider not None, long long created,
+        bint native_finish
     ):
-        self.chat = ChatPatch(generation, model, provider, created, native_finish=native_finish)
+        self.chat = ChatPatch(generation, model, provider, created, native_finish)
         self.is_first_line = True
 
     def __dealloc__(self):

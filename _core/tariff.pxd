@@ -1,6 +1,9 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+from edgeproxy.domain.charge cimport Charge
+from edgeproxy.domain.usage cimport Usage
+
 cdef extern from *:
     ctypedef long long wide "__int128"
 
@@ -17,7 +20,7 @@ cdef class Tariff:
     cdef int64_t fee_ppm
 
     cdef wide most(self, int64_t prompt, int64_t completion) noexcept nogil
-    cpdef tuple charge(self, int64_t prompt, int64_t completion, int64_t cached, int64_t cache_written, int64_t reasoning)
+    cpdef Charge charge(self, Usage usage)
 
 
 cpdef int64_t ceiling(tuple tariffs, int64_t prompt, int64_t completion) except -1

@@ -36,21 +36,26 @@ cdef class Tariff:
         if min(self.prompt, self.completion, request, self.cache_read, self.cache_write, self.reasoning, fee_ppm) < 0:
             raise ValueError("a price is zero or more")
 
-    cpdef tuple charge(self, int64_t prompt, int64_t completion, int64_t cached, int64_t cache_written, int64_t reasoning):
-        """Nano-dollars: the provider's price of the prompt, of the completion, of both; and all with the fee."""
+    cpdef Charge charge(self, Usage usage):
+        """The provider's price of `usage`, and the same with the fee."""
+        cdef Charge charge = Charge.__new__(Charge)
+        cdef wide fresh, visible, before, after, upstream
+        if usage is None:
+            raise TypeError("a charge is of some usage")
         if not self.is_known:
-            return 0, 0, 0, 0
-        cdef wide fresh = max(0, prompt - cached - cache_written)
-        cdef wide visible = max(0, completion - reasoning)
-        cdef wide before = fresh * self.prompt + <wide>cached * self.cache_read + <wide>cache_written * self.cache_write
-        cdef wide after = visible * self.completion + <wide>reasoning * self.reasoning
-        cdef wide upstream = before + after + self.request
-        return (
-            half_up(before, PICO_PER_NANO),
-            half_up(after, PICO_PER_NANO),
-            half_up(upstream, PICO_PER_NANO),
-            half_up(upstream * (PPM + self.fee_ppm), PICO_PER_NANO * PPM),
+            return charge
+        fresh = max(0, usage.prompt - usage.cached - usage.cache_written)
+        visible = max(0, usage.completion - usage.reasoning)
+        before = (
+            fresh * self.prompt + <wide>usage.cached * self.cache_read + <wide>usage.cache_written * self.cache_write
         )
+        after = visible * self.completion + <wide>usage.reasoning * self.reasoning
+        upstream = before + after + self.request
+        charge.upstream_prompt = half_up(before, PICO_PER_NANO)
+        charge.upstream_completion = half_up(after, PICO_PER_NANO)
+        charge.upstream = half_up(upstream, PICO_PER_NANO)
+        charge.total = half_up(upstream * (PPM + self.fee_ppm), PICO_PER_NANO * PPM)
+        return charge
 
     cdef wide most(self, int64_t prompt, int64_t completion) noexcept nogil:
         """Pico-dollars when all tokens are of the dearest kind."""

@@ -2,6 +2,8 @@
 from libc.stdint cimport int64_t
 
 from edgeproxy._core.text cimport Place, Walk
+from edgeproxy.domain.charge cimport Charge
+from edgeproxy.domain.usage cimport Usage
 
 cdef struct Seen:
     Walk walk
@@ -18,5 +20,5 @@ cdef struct Seen:
     Place after              # `completion_tokens_details`
     Place after_end
 
-cpdef read_usage(bytes raw)
-cpdef bytes write_usage(usage, charge, bytes raw)
+cpdef Usage read_usage(bytes raw)
+cpdef bytes write_usage(Usage usage, Charge charge, bytes raw)

@@ -103,9 +103,10 @@ cdef bint look(Seen *seen, bytes raw) noexcept:
     return p is not NULL and skip_space(p, end) == end
 
 
-cpdef read_usage(bytes raw):
-    """The provider's own counts (prompt, completion, cached, cache_written, reasoning); None: none that make sense."""
+cpdef Usage read_usage(bytes raw):
+    """The provider's own counts; None: none that make sense."""
     cdef Seen seen
+    cdef Usage usage
     cdef int64_t cached
     if raw is None or not look(&seen, raw) or not seen.is_sound:
         return None
@@ -114,7 +115,10 @@ cpdef read_usage(bytes raw):
     cached = seen.cached or seen.hit
     if cached + seen.written > seen.prompt or seen.reasoning > seen.completion:
         return None
-    return seen.prompt, seen.completion, cached, seen.written, seen.reasoning
+    usage = Usage.__new__(Usage)
+    usage.prompt, usage.completion = seen.prompt, seen.completion
+    usage.cached, usage.cache_written, usage.reasoning = cached, seen.written, seen.reasoning
+    return usage
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -174,7 +178,7 @@ cdef int copy_others(Buffer *out, bytes raw) except -1:
     return 0
 
 
-cdef int put_cost(Buffer *out, charge) except -1:
+cdef int put_cost(Buffer *out, Charge charge) except -1:
     if charge is None:
         return append_text(out, b',"cost":null,"is_byok":false')
     append_text(out, b',"cost":')
@@ -182,7 +186,7 @@ cdef int put_cost(Buffer *out, charge) except -1:
     return append_text(out, b',"is_byok":false')
 
 
-cdef int put_cost_details(Buffer *out, charge) except -1:
+cdef int put_cost_details(Buffer *out, Charge charge) except -1:
     if charge is None:
         return append_text(out, b',"cost_details":null')
     append_text(out, b',"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":')
@@ -194,7 +198,7 @@ cdef int put_cost_details(Buffer *out, charge) except -1:
     return append_text(out, b"}")
 
 
-cpdef bytes write_usage(usage, charge, bytes raw):
+cpdef bytes write_usage(Usage usage, Charge charge, bytes raw):
     """The `usage` object for the client: the provider's own, with ours on top. `charge` None: the price is unknown."""
     cdef Seen seen
     cdef Buffer out

@@ -9,6 +9,8 @@ from edgeproxy._core.clock cimport monotonic
 
 
 @cython.final
+@cython.no_gc  # its owner cancels it, or the wheel lets go of it: no cycle lasts
+@cython.freelist(256)
 cdef class Timer:
     """One deadline. Made and armed by `Wheel.arm`."""
 

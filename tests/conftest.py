@@ -5,15 +5,26 @@ Only `@pytest.mark.needs_hardware("what")` may skip there: no script can install
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 IS_CI = os.environ.get("CI") == "true"
+PACKAGE = Path(__file__).parents[1] / "edgeproxy"
 
 # How long an example takes says something about the machine (tracing, neighbours), nothing about the claim.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
+
+
+def pytest_configure() -> None:
+    """A compiled module hides the text that it was made of: refuse to test one that is older."""
+    for types in PACKAGE.rglob("*.pxd"):
+        sources = (types, types.with_suffix(".py"))
+        for built in types.parent.glob(f"{types.stem}.*.so"):
+            if built.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+                raise pytest.UsageError(f"{types.with_suffix('.py')} is newer than what is compiled of it: make build")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
-from typing import Any
 
-def json_line(record: Any, quoted: Callable[[str], bytes]) -> bytes: ...
+from edgeproxy.domain.record import CallRecord
+
+def json_line(record: CallRecord, quoted: Callable[[str], bytes]) -> bytes: ...

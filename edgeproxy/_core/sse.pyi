@@ -7,9 +7,7 @@ MALFORMED: int
 
 @final
 class ChatScanner:
-    def __new__(
-        cls, generation: bytes, model: bytes, provider: bytes, created: int, *, native_finish: bool
-    ) -> Self: ...
+    def __new__(cls, generation: bytes, model: bytes, provider: bytes, created: int, native_finish: bool) -> Self: ...
     @property
     def is_committed(self) -> bool: ...
     @property

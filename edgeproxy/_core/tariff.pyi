@@ -1,5 +1,8 @@
 from typing import Self, final
 
+from edgeproxy.domain.charge import Charge
+from edgeproxy.domain.usage import Usage
+
 @final
 class Tariff:
     @property
@@ -14,8 +17,6 @@ class Tariff:
         reasoning: int | None,
         fee_ppm: int,
     ) -> Self: ...
-    def charge(
-        self, prompt: int, completion: int, cached: int, cache_written: int, reasoning: int
-    ) -> tuple[int, int, int, int]: ...
+    def charge(self, usage: Usage) -> Charge: ...
 
 def ceiling(tariffs: tuple[Tariff, ...], prompt: int, completion: int) -> int: ...

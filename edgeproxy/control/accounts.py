@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from edgeproxy.domain.money import Charge
+from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.record import CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.telemetry.access import AccessLog

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 
-import msgspec
-
 PICO_PER_DOLLAR = 10**12
 NANO_PER_DOLLAR = 10**9
 _EXACT = Context(prec=28, traps=[Inexact, InvalidOperation, Overflow])
@@ -28,19 +26,6 @@ class Price:
     @property
     def is_known(self) -> bool:
         return self.prompt is not None and self.completion is not None
-
-
-class Charge(msgspec.Struct, frozen=True, gc=False):
-    """What a call costs, in nano-dollars. `total` is charged; `total - upstream` is the platform fee."""
-
-    upstream_prompt: int
-    upstream_completion: int
-    upstream: int
-    total: int
-
-    @property
-    def fee(self) -> int:
-        return self.total - self.upstream
 
 
 def pico_from_dollars(text: str) -> int:

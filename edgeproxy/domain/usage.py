@@ -1,18 +1,21 @@
 """Token counts of one call, as the provider counts them."""
 
-import msgspec
+from dataclasses import dataclass
+
+from edgeproxy.domain.whole import Count
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True)
+class Usage:
     """`cached`, `cache_written` are subsets of `prompt`; `reasoning` is a subset of `completion`."""
 
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    cache_written: int = 0
-    reasoning: int = 0
+    prompt: Count = 0
+    completion: Count = 0
+    cached: Count = 0
+    cache_written: Count = 0
+    reasoning: Count = 0
     is_estimated: bool = False
 
     @property
-    def total(self) -> int:
+    def total(self) -> Count:
         return self.prompt + self.completion

@@ -5,3 +5,4 @@ from typing import TypeAlias
 Status: TypeAlias = int  # of HTTP
 Mask: TypeAlias = int  # a bit for each position
 Count: TypeAlias = int
+Nano: TypeAlias = int  # of a dollar

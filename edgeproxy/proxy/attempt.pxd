@@ -5,6 +5,7 @@ from edgeproxy._core.upstream cimport UpstreamConnection
 from edgeproxy.proxy.call cimport Call
 from edgeproxy.proxy.decode cimport Asked, upstream_body
 from edgeproxy.proxy.heads cimport stream_head
+from edgeproxy.proxy.pool cimport Pool
 from edgeproxy.proxy.routes cimport Route
 
 cpdef Signal _send(Call call, Route route, UpstreamConnection connection)

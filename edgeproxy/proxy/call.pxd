@@ -9,6 +9,9 @@ from edgeproxy._core.relay cimport Relay
 from edgeproxy._core.sse cimport ChatScanner
 from edgeproxy._core.upstream cimport UpstreamConnection
 from edgeproxy._core.usage cimport read_usage
+from edgeproxy.domain.charge cimport Charge
+from edgeproxy.domain.record cimport CallRecord
+from edgeproxy.domain.usage cimport Usage
 from edgeproxy.proxy.decode cimport Asked
 from edgeproxy.proxy.plane cimport DataPlane
 from edgeproxy.proxy.routes cimport ModelRoutes, Route
@@ -22,6 +25,7 @@ cdef class Call:
     cdef readonly object ended
     cdef readonly double wall_at
     cdef readonly bytes identity
+    cdef readonly str generation
     cdef readonly double received_at
     cdef public double deadline_s
     cdef public object key
@@ -44,8 +48,8 @@ cdef class Call:
     cdef public double upstream_s
     cdef readonly list previous
 
-    cdef readonly object usage
-    cdef readonly object charge
+    cdef readonly Usage usage
+    cdef readonly Charge charge
     cdef readonly bint is_price_known
 
     cpdef begin_attempt(self, Attempt attempt, Route route)
@@ -58,6 +62,6 @@ cdef class Call:
     cpdef serve(self, bytes raw)
     cpdef bint finish(self, int status, str error_type, outcome) except -1
     cpdef _resolve_hold(self)
-    cpdef _record(self, int status, str error_type, double now)
+    cpdef CallRecord _record(self, int status, str error_type, double now)
     cpdef _count(self, int status, double now)
     cpdef close(self)

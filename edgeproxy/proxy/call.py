@@ -16,14 +16,14 @@ from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy._core.usage import read_usage
 from edgeproxy.dialects.openai_chat import chunk_identity
-from edgeproxy.domain.money import Charge
+from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.domain.usage import Usage
 from edgeproxy.domain.whole import Status
 from edgeproxy.proxy.decode import BYTES_PER_TOKEN, Asked
 from edgeproxy.proxy.exchange import Exchange
-from edgeproxy.proxy.heads import early_head
+from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Outcome, Phase
@@ -46,6 +46,7 @@ class Call:
         self.ended = ended
         self.wall_at = wall()
         self.identity = new_identity(self.wall_at)  # gen-<unix seconds>-<20 characters>
+        self.generation = self.identity.decode("ascii")
         self.received_at = exchange.received_at
         self.deadline_s = plane.limits.deadline_s  # of the whole call, from its first byte
         self.key: Key | None = None
@@ -74,10 +75,6 @@ class Call:
         self.charge: Charge = NO_CHARGE
         self.is_price_known = True
 
-    @property
-    def generation(self) -> str:
-        return self.identity.decode("ascii")
-
     # --- told by the relay -------------------------------------------------------------------------------------
 
     def committed(self, now: float) -> None:
@@ -96,7 +93,7 @@ class Call:
         answered.set(None)
 
     def early_head(self) -> bytes:
-        return early_head(self.exchange, self.identity)
+        return stream_head(self.exchange, self.identity, 0, None)
 
     # --- attempts ----------------------------------------------------------------------------------------------
 
@@ -119,7 +116,7 @@ class Call:
             routes.model_text,
             route.provider_text,
             int(self.wall_at),
-            native_finish=self.exchange.surface == "/api/v1",
+            self.exchange.surface == "/api/v1",
         )
         answered: Signal[None] = Signal()
         self.scanner = scanner
@@ -181,8 +178,7 @@ class Call:
         relay, usage = self.relay, self.usage
         if relay is None or usage is None or not relay.is_committed:
             return 0
-        tokens: int = usage.completion
-        return tokens if tokens > 1 else 0
+        return usage.completion if usage.completion > 1 else 0
 
     def paced_s(self) -> float:
         """The seconds that all of them but the first took."""
@@ -197,15 +193,12 @@ class Call:
         """Price what was delivered: by the provider's `usage` object, or by our own count where that says nothing."""
         route = self.route
         assert route is not None
-        counts = read_usage(raw)
-        if counts is None:
+        usage = read_usage(raw)
+        if usage is None:
             usage = self._estimate()
             route.provider_meter.usage_estimated()
-        else:
-            usage = Usage(*counts)
         self.usage = usage
-        charge = route.tariff.charge(usage.prompt, usage.completion, usage.cached, usage.cache_written, usage.reasoning)
-        self.charge = Charge(*charge)
+        self.charge = route.tariff.charge(usage)
         self.is_price_known = route.tariff.is_known
 
     def _estimate(self) -> Usage:
@@ -269,7 +262,7 @@ class Call:
             NO_USAGE if self.usage is None else self.usage,
             self.charge,
             self.is_price_known,
-            (relay.first_event_at - self.received_at) * 1e3 if relay is not None and relay.is_committed else None,
+            (relay.first_event_at - self.received_at) * 1e3 if relay is not None and relay.is_committed else -1.0,
             duration * 1e3,
             max(0.0, duration - self.upstream_s) * 1e3,
         )

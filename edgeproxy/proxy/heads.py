@@ -1,63 +1,49 @@
-"""The heads of answers, as bytes. Those of every good answer are prepared: only what varies is put in."""
+"""The heads of answers, as bytes. Those of every good answer are prepared: the core puts in what varies."""
 
 from http import HTTPStatus
 
-from edgeproxy.domain.money import NANO_PER_DOLLAR, Charge
+from edgeproxy._core.reply import stream_opening, whole_answer
+from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.whole import Count
 from edgeproxy.proxy.exchange import Exchange
 
 Headers = list[tuple[str, str]]
-_Prepared = dict[tuple[bool, bool], bytes]  # (is it HTTP/1.1, does the connection stay open)
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _SHARED = (
     "Access-Control-Allow-Origin: *\r\n"
     "Access-Control-Expose-Headers: X-Generation-Id, X-Provider-Name, X-Request-Id, Retry-After\r\n"
 )
-_STREAM = f"Content-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n{_SHARED}"
-_JSON = f"Content-Type: application/json\r\n{_SHARED}"
-_SERVED = "X-Provider-Name: %b\r\nX-Edgeproxy-Attempts: %d\r\n"
+_JSON_TEXT = f"Content-Type: application/json\r\n{_SHARED}"
+_JSON = _JSON_TEXT.encode()
+_STREAM = f"Content-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n{_SHARED}".encode()
+_CHUNKED_STREAM = _STREAM + b"Transfer-Encoding: chunked\r\n"
+_OK_10, _OK_11 = b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 OK\r\n"
+_END, _KEEP, _CLOSE = b"\r\n", b"Connection: keep-alive\r\n\r\n", b"Connection: close\r\n\r\n"
 
 
-def _connection(is_http11: bool, keeps_alive: bool) -> str:
-    if not keeps_alive:
-        return "Connection: close\r\n"
-    return "" if is_http11 else "Connection: keep-alive\r\n"
+def _last(exchange: Exchange, is_http11: bool) -> bytes:
+    """What ends a head."""
+    if not exchange.keeps_alive:
+        return _CLOSE
+    return _END if is_http11 else _KEEP
 
 
-def _prepare(text: str, *, is_stream: bool = False) -> _Prepared:
-    def head(is_http11: bool, keeps_alive: bool) -> bytes:
-        framing = "Transfer-Encoding: chunked\r\n" if is_stream and is_http11 else ""
-        first = f"HTTP/1.{is_http11:d} 200 OK\r\nX-Generation-Id: %b\r\nX-Request-Id: %b\r\n"
-        return f"{first}{text}{framing}{_connection(is_http11, keeps_alive)}\r\n".encode()
-
-    return {(new, stays): head(new, stays) for new in (False, True) for stays in (False, True)}
-
-
-_EARLY_STREAM = _prepare(_STREAM, is_stream=True)
-_OPEN_STREAM = _prepare(_STREAM + _SERVED, is_stream=True)
-_UNPRICED = _prepare(f"{_JSON}Content-Length: %d\r\n{_SERVED}")
-_PRICED = _prepare(f"{_JSON}Content-Length: %d\r\n{_SERVED}X-Edgeproxy-Cost: %d.%09d\r\n")
+def stream_head(exchange: Exchange, identity: bytes, attempts: Count, provider: bytes | None) -> bytes:
+    """Status line and headers that open an event stream. `provider` is fit for a header; None: nobody has answered."""
+    last = _last(exchange, exchange.is_http11)
+    if exchange.is_http11:
+        return stream_opening(_OK_11, _CHUNKED_STREAM, last, identity, provider, attempts)
+    return stream_opening(_OK_10, _STREAM, last, identity, provider, attempts)
 
 
-def early_head(exchange: Exchange, identity: bytes) -> bytes:
-    """Opens an event stream before any provider has answered."""
-    return _EARLY_STREAM[exchange.is_http11, exchange.keeps_alive] % (identity, identity)
-
-
-def stream_head(exchange: Exchange, identity: bytes, attempts: Count, provider: bytes) -> bytes:
-    """Status line and headers that open an event stream. `provider` is fit for a header."""
-    return _OPEN_STREAM[exchange.is_http11, exchange.keeps_alive] % (identity, identity, provider, attempts)
-
-
-def answer_head(
-    exchange: Exchange, identity: bytes, length: Count, attempts: Count, provider: bytes, charge: Charge | None
+def answer(
+    exchange: Exchange, identity: bytes, attempts: Count, provider: bytes, charge: Charge | None, body: bytes
 ) -> bytes:
-    """The head of a whole answer of `length` bytes; `charge` None: it is not known."""
-    known = (identity, identity, length, provider, attempts)
-    if charge is None:
-        return _UNPRICED[exchange.is_http11, exchange.keeps_alive] % known
-    return _PRICED[exchange.is_http11, exchange.keeps_alive] % (*known, *divmod(charge.total, NANO_PER_DOLLAR))
+    """A whole answer in JSON. `charge` None: it is not known."""
+    is_http11 = exchange.is_http11
+    last = _last(exchange, is_http11)
+    return whole_answer(_OK_11 if is_http11 else _OK_10, _JSON, last, identity, provider, attempts, charge, body)
 
 
 def json_head(exchange: Exchange, status: int, generation: str, length: int, extra: Headers) -> bytes:
@@ -66,8 +52,8 @@ def json_head(exchange: Exchange, status: int, generation: str, length: int, ext
     reason = _REASONS.get(status, "Unknown")
     first = f"HTTP/1.{exchange.is_http11:d} {status} {reason}\r\n"
     identity = f"X-Generation-Id: {generation}\r\nX-Request-Id: {generation}\r\n"
-    last = _connection(exchange.is_http11, exchange.keeps_alive)
-    return f"{first}{identity}{_JSON}Content-Length: {length}\r\n{more}{last}\r\n".encode("latin-1", "replace")
+    head = f"{first}{identity}{_JSON_TEXT}Content-Length: {length}\r\n{more}".encode("latin-1", "replace")
+    return head + _last(exchange, exchange.is_http11)
 
 
 def clean(value: str) -> str:

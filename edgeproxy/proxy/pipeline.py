@@ -122,7 +122,8 @@ def conclude(call: Call, error: BaseException | None) -> None:
     """Whatever the coroutine raised becomes the one answer that the client gets."""
     try:
         if error is None or isinstance(error, ClientGone):
-            call.finish(200, None, Outcome.CANCELLED)
+            if not call.is_finished:
+                call.finish(200, None, Outcome.CANCELLED)
         elif isinstance(error, CallError):
             fail(call, error)
         else:

@@ -7,13 +7,13 @@ from edgeproxy.proxy.routes cimport ModelRoutes, Route
 
 @cython.final
 cdef class Plan:
-    cdef readonly ModelRoutes routes
+    cdef public ModelRoutes routes
     cdef public uint64_t eligible
     cdef public int most_attempts
     cdef public object reason
     cdef public str sort
     cdef public list order
-    cdef readonly list funnel
+    cdef public list funnel
 
 
 cpdef ModelRoutes find_model(str name, snapshot)

@@ -14,6 +14,7 @@ from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Pick
 
 NO_PREFERENCES = Preferences()
+BY_PRICE = Pick.PRICE
 PRICE_SORTS = frozenset(("price", "throughput", "latency"))
 MOST_DOLLARS = 10**12
 _WIDER = {"fp4": {"fp4", "mxfp4", "nvfp4"}, "fp8": {"fp8", "mxfp8"}}  # contract 2.2, quantizations
@@ -26,7 +27,7 @@ class Plan:
         self.routes = routes
         self.eligible = routes.everybody
         self.most_attempts = most_attempts
-        self.reason = Pick.PRICE
+        self.reason = BY_PRICE
         self.sort = ""
         self.order: list[int] = []
         self.funnel: list[dict[str, Any]] = []

@@ -5,6 +5,7 @@ from edgeproxy._core.dice cimport Dice
 from edgeproxy._core.limiter cimport Limiter
 from edgeproxy._core.table cimport RouteTable
 from edgeproxy._core.wheel cimport Wheel
+from edgeproxy.proxy.pool cimport Pools
 from edgeproxy.telemetry.meters cimport EndpointMeter, Meters
 
 
@@ -26,7 +27,7 @@ cdef class DataPlane:
     cdef public RetryBudget budget
     cdef public Dice dice
     cdef public Wheel wheel
-    cdef public object pools
+    cdef public Pools pools
     cdef public Meters meters
     cdef public Limits limits
     cdef public bint is_leaving

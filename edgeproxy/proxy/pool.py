@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edgeproxy._core.drive import Signal
 from edgeproxy._core.upstream import UpstreamConnection
@@ -12,6 +13,8 @@ from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.providers.openai import Origin
 from edgeproxy.proxy.dial import Dialer, DialError
 from edgeproxy.proxy.resolve import Resolver, SystemResolver
+
+Connection: TypeAlias = UpstreamConnection  # for coroutines: Cython would take its own type for theirs
 
 MAX_IDLE = 512  # of one origin
 MAX_IDLE_IN_ALL = 4096  # of a worker
@@ -73,7 +76,7 @@ class Pool:
             connection.abort()
         return None
 
-    async def wait(self, timeouts: Timeouts, *, needs_fresh: bool = False) -> UpstreamConnection:
+    async def wait(self, timeouts: Timeouts, *, needs_fresh: bool = False) -> Connection:
         """A connection, or DialError; `needs_fresh`: one that has carried no call. For a driven coroutine."""
         self._newest += 1
         until = self._clock() + 2 * timeouts.connect_s + timeouts.tls_s  # the lookup has the connect limit too
@@ -86,7 +89,7 @@ class Pool:
             if self._waiters.pop(waiter.number, None) is not None:  # the call was thrown out
                 self._drop_dials()
 
-    async def dial(self, timeouts: Timeouts) -> UpstreamConnection:
+    async def dial(self, timeouts: Timeouts) -> Connection:
         """A fresh connection, or DialError."""
         connection = UpstreamConnection(self)
         try:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from edgeproxy.domain.money import Charge
+from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.record import CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.proxy.routes import ModelRoutes

@@ -3,7 +3,7 @@ from edgeproxy._core.sse cimport ChatScanner
 from edgeproxy._core.usage cimport write_usage
 from edgeproxy.proxy.call cimport Call
 from edgeproxy.proxy.decode cimport Asked
-from edgeproxy.proxy.heads cimport answer_head
+from edgeproxy.proxy.heads cimport answer
 from edgeproxy.proxy.routes cimport Route
 
 cpdef settle_stream(Call call)

@@ -3,10 +3,11 @@
 from edgeproxy._core.usage import write_usage
 from edgeproxy.dialects.openai_chat import closing_choice, usage_event
 from edgeproxy.proxy.call import Call
-from edgeproxy.proxy.heads import answer_head
+from edgeproxy.proxy.heads import answer
 from edgeproxy.telemetry.metrics import Outcome
 
 DONE = b"data: [DONE]\n\n"
+OK = Outcome.OK
 
 
 def settle_stream(call: Call) -> None:
@@ -18,7 +19,7 @@ def settle_stream(call: Call) -> None:
     raw = scanner.usage
     call.serve(raw)
     _count_empty(call)
-    if not call.finish(200, None, Outcome.OK):
+    if not call.finish(200, None, OK):
         return
     tail = DONE
     is_openrouter = call.exchange.surface == "/api/v1"
@@ -37,6 +38,7 @@ def _quoted(text: bytes | None) -> bytes:
 
 
 def _usage_bytes(call: Call, raw: bytes | None) -> bytes:
+    assert call.usage is not None
     return write_usage(call.usage, call.charge if call.is_price_known else None, raw)
 
 
@@ -54,11 +56,10 @@ def settle_answer(call: Call) -> None:
     assert relay is not None
     raw = scanner.usage
     call.serve(raw)
-    answer = scanner.patch_body(relay.body, _usage_bytes(call, raw))
-    if not call.finish(200, None, Outcome.OK):
+    body = scanner.patch_body(relay.body, _usage_bytes(call, raw))
+    if not call.finish(200, None, OK):
         return
     charge = call.charge if call.is_price_known else None
     exchange = call.exchange
-    head = answer_head(exchange, call.identity, len(answer), call.attempts, route.provider_header, charge)
-    exchange.write(head + answer)
+    exchange.write(answer(exchange, call.identity, call.attempts, route.provider_header, charge, body))
     call.close()

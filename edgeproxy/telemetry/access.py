@@ -7,7 +7,7 @@ direction characters are escaped, so that a line is one line.
 import os
 import select
 from collections import deque
-from typing import final
+from typing import Self
 
 import orjson
 
@@ -56,7 +56,7 @@ def _route(record: CallRecord) -> str:
 
 def _figures(record: CallRecord) -> list[str]:
     figures = [] if record.error_type is None else [clean(record.error_type)]
-    if record.ttft_ms is not None:
+    if record.ttft_ms >= 0:
         figures.append(f"ttft {_whole(record.ttft_ms)} ms")
     elif record.provider:
         figures.append(f"total {_whole(record.duration_ms)} ms")
@@ -76,7 +76,6 @@ def _money(nano: int) -> str:
     return f"${nano / NANO_PER_DOLLAR:.{digits}f}"
 
 
-@final
 class AccessLog:
     """Lines for a file descriptor, written in batches and only as fast as it takes them.
 
@@ -94,11 +93,16 @@ class AccessLog:
         self.dropped = 0
 
     @classmethod
-    def on(cls, fd: int, form: str = "auto") -> "AccessLog":
+    def on(cls, fd: int, form: str = "auto") -> Self:
         """`form` auto: readable on a terminal (in colour unless NO_COLOR is set), JSON otherwise; or text, or json."""
         is_terminal = os.isatty(fd)
         is_text = form == "text" or (form == "auto" and is_terminal)
         return cls(fd, is_text, is_terminal and is_text and not os.environ.get("NO_COLOR"))
+
+    @property
+    def is_behind(self) -> bool:
+        """Lines wait to be written."""
+        return bool(self._pending)
 
     def write(self, record: CallRecord) -> None:
         """Keep the line for the next `flush`. On a terminal it appears at once."""

@@ -1,6 +1,8 @@
 cimport cython
 
 from edgeproxy._core.slots cimport Counter, Histogram, MetricSlots
+from edgeproxy.domain.charge cimport Charge
+from edgeproxy.domain.usage cimport Usage
 
 
 @cython.final
@@ -16,7 +18,7 @@ cdef class PairMeter:
     cpdef attempt(self, int outcome)
     cpdef fell_back(self, int fault)
     cpdef first_token(self, double seconds)
-    cpdef settled(self, usage, charge, double per_token_s)
+    cpdef settled(self, Usage usage, Charge charge, double per_token_s)
 
 
 @cython.final

@@ -6,7 +6,7 @@ A meter is made when a snapshot is loaded and kept with the route it counts for.
 from collections.abc import Sequence
 
 from edgeproxy._core.slots import MetricSlots
-from edgeproxy.domain.money import Charge
+from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.usage import Usage
 from edgeproxy.domain.whole import Status
 from edgeproxy.telemetry import metrics as m

@@ -5,7 +5,7 @@ Rounding is half up, once for the total and once for the provider's part; the fe
 
 from collections.abc import Iterable
 
-from edgeproxy.domain.money import Charge, Price
+from edgeproxy.domain.money import Price
 from edgeproxy.domain.usage import Usage
 
 PICO_PER_NANO = 10**3
@@ -16,16 +16,19 @@ def _half_up(pico: int, divisor: int = PICO_PER_NANO) -> int:
     return (2 * pico + divisor) // (2 * divisor)
 
 
-def charge(usage: Usage, price: Price, fee_ppm: int) -> Charge:
-    """Price `usage` (contract 4.3) and add the fee, `fee_ppm` parts per million. An unknown price charges nothing."""
+def charge(usage: Usage, price: Price, fee_ppm: int) -> tuple[int, int, int, int]:
+    """The parts of a Charge for `usage` (contract 4.3), the fee being `fee_ppm` parts per million.
+
+    An unknown price charges nothing.
+    """
     if price.prompt is None or price.completion is None:
-        return Charge(0, 0, 0, 0)
+        return 0, 0, 0, 0
     if usage.cached or usage.cache_written or usage.reasoning:
         prompt, completion = _by_kind(usage, price, price.prompt, price.completion)
     else:
         prompt, completion = usage.prompt * price.prompt, usage.completion * price.completion
     upstream = prompt + completion + price.request
-    return Charge(_half_up(prompt), _half_up(completion), _half_up(upstream), with_fee(upstream, fee_ppm))
+    return _half_up(prompt), _half_up(completion), _half_up(upstream), with_fee(upstream, fee_ppm)
 
 
 def with_fee(upstream: int, fee_ppm: int) -> int:

@@ -7,6 +7,7 @@ from .conftest import ROOT, Installed
 
 VERSION = re.findall(r'^version = "(.+)"$', ROOT.joinpath("pyproject.toml").read_text(), re.MULTILINE)[0]
 MODULES = {path.stem for path in ROOT.joinpath("_core").glob("*.pyx")}
+TYPED = {path.relative_to(ROOT).with_suffix("") for path in ROOT.joinpath("edgeproxy").rglob("*.pxd")}
 NOT_SHIPPED = {".so", ".pyc", ".c", ".html"}
 
 
@@ -18,15 +19,15 @@ def package_files(*suffixes: str) -> set[str]:
 
 
 def test_the_wheel_has_every_file_of_the_package(files_of_wheel: set[str]) -> None:
-    assert package_files() <= files_of_wheel
+    assert {name for name in package_files() if not name.endswith(".pxd")} <= files_of_wheel
 
 
 def test_the_wheel_has_every_compiled_module_and_its_stub(files_of_wheel: set[str]) -> None:
-    compiled = {Path(name).name.split(".")[0] for name in files_of_wheel if name.endswith(".so")}
+    compiled = {name.split(".")[0] for name in files_of_wheel if name.endswith(".so")}
     stubs = {
         Path(name).stem for name in files_of_wheel if name.startswith("edgeproxy/_core/") and name.endswith(".pyi")
     }
-    assert compiled == MODULES
+    assert compiled == {f"edgeproxy/_core/{name}" for name in MODULES} | {path.as_posix() for path in TYPED}
     assert stubs == MODULES
 
 
@@ -57,7 +58,7 @@ def test_the_installed_command_tells_its_version(installed: Installed) -> None:
 
 
 def test_the_installed_modules_all_import(installed: Installed) -> None:
-    names = sorted(f"edgeproxy._core.{name}" for name in MODULES)
+    names = sorted([f"edgeproxy._core.{name}" for name in MODULES] + [".".join(path.parts) for path in TYPED])
     there = installed.run("python", "-c", f"import {', '.join(names)}; print(edgeproxy.__file__)").strip()
     assert Path(there).is_relative_to(installed.prefix)
 

@@ -30,7 +30,9 @@ from support.inprocess import (
 )
 
 from edgeproxy._core import codes
+from edgeproxy.control.accounts import UnlimitedCredit
 from edgeproxy.domain.errors import Draining
+from edgeproxy.domain.snapshot import Key
 from edgeproxy.proxy.call import Call
 from edgeproxy.proxy.pipeline import deadline, end_early, start
 from edgeproxy.proxy.plane import DataPlane, Limits
@@ -253,15 +255,24 @@ async def test_a_journal_that_fails_ends_the_call_and_hangs_nobody() -> None:
     assert (plane.calls, credit(plane).open_holds, running.ends) == (set(), 0, 1)
 
 
+class HeldAmounts(UnlimitedCredit):
+    def __init__(self) -> None:
+        super().__init__()
+        self.amounts: list[int] = []
+
+    def hold(self, key: Key, generation: str, amount: int) -> None:
+        self.amounts.append(amount)
+        super().hold(key, generation, amount)
+
+
 @pytest.mark.parametrize(("choices", "tokens"), [(None, 100), (3, 300)])
 async def test_the_hold_covers_every_choice(choices: int | None, tokens: int) -> None:
     async with TinyUpstream(GOOD_ANSWER) as upstream:
         plane = plane_of([upstream])
-        held = []
-        plane.credit.hold = lambda key, generation, amount: held.append(amount)  # type: ignore[method-assign]
+        plane.credit = counted = HeldAmounts()
         body = chat_body(n=choices, max_tokens=100)
         await Running(plane, FakeExchange(body)).end()
-    assert tokens * 2_000 * 1.05 <= held[0] < tokens * 2_000 * 1.05 + 50_000
+    assert tokens * 2_000 * 1.05 <= counted.amounts[0] < tokens * 2_000 * 1.05 + 50_000
 
 
 # --- failover --------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from edgeproxy.providers.openai import Origin
 from edgeproxy.proxy import pool as pools
 from edgeproxy.proxy.dial import DialError
 from edgeproxy.proxy.pool import MAX_IDLE_S, MAX_TAIL_S, Pool, Pools
+from edgeproxy.proxy.resolve import Resolver
 
 QUICK = Timeouts(connect_s=2.0, tls_s=2.0)
 
@@ -50,9 +51,27 @@ async def server() -> AsyncIterator[Server]:
     server.stop()
 
 
+class HeldDials(Pool):
+    """A pool of which the test says when each dial ends, and how."""
+
+    is_held = False
+
+    def __init__(self, origin: Origin, resolver: Resolver) -> None:
+        super().__init__(origin, resolver)
+        self.begun: list[asyncio.Future[Exception | None]] = []
+
+    async def dial(self, timeouts: Timeouts) -> UpstreamConnection:
+        if self.is_held:
+            gate: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+            self.begun.append(gate)
+            if error := await gate:
+                raise error
+        return await super().dial(timeouts)
+
+
 @pytest_asyncio.fixture
-async def pool(server: Server) -> AsyncIterator[Pool]:
-    pool = Pool(Origin("http", "127.0.0.1", server.port), Names(OSError()))
+async def pool(server: Server) -> AsyncIterator[HeldDials]:
+    pool = HeldDials(Origin("http", "127.0.0.1", server.port), Names(OSError()))
     yield pool
     pool.close()
 
@@ -81,25 +100,10 @@ class Call:
         return self.got
 
 
-class HeldDials:
-    """Takes the place of the pool's `dial`: the test says when each one ends, and how."""
-
-    def __init__(self, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._real = pool.dial
-        self.begun: list[asyncio.Future[Exception | None]] = []
-        monkeypatch.setattr(pool, "dial", self._dial)
-
-    async def _dial(self, timeouts: Timeouts) -> UpstreamConnection:
-        gate: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self.begun.append(gate)
-        if error := await gate:
-            raise error
-        return await self._real(timeouts)
-
-
 @pytest.fixture
-def dials(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> HeldDials:
-    return HeldDials(pool, monkeypatch)
+def dials(pool: HeldDials) -> HeldDials:
+    pool.is_held = True
+    return pool
 
 
 async def turns() -> None:

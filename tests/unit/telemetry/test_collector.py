@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.live import FakeTable, catalog, live_of
 
 from edgeproxy._core.codes import SCOPE_ENDPOINT, SCOPE_HOST, STATE_NAMES
-from edgeproxy.domain.money import Charge
+from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.snapshot import Snapshot
 from edgeproxy.domain.usage import Usage
 from edgeproxy.telemetry import metrics as m

@@ -1,10 +1,12 @@
 """Meters add to the slots that the layout names, and unknown names end up under `other`."""
 
 import mmap
+from collections.abc import Sequence
 
 import pytest
 
-from edgeproxy.domain.money import Charge, Price
+from edgeproxy.domain.charge import Charge
+from edgeproxy.domain.money import Price
 from edgeproxy.domain.snapshot import Endpoint, Model, Provider, Snapshot
 from edgeproxy.domain.usage import Usage
 from edgeproxy.telemetry import metrics as m
@@ -31,7 +33,7 @@ def meters_for(layout: Layout, workers: int = 1) -> list[Meters]:
     return [Meters(memory, workers, worker, layout) for worker in range(workers)]
 
 
-def counts_of(meters: Meters, layout: Layout, model: str, provider: str) -> memoryview:
+def counts_of(meters: Meters, layout: Layout, model: str, provider: str) -> Sequence[int]:
     first, _ = layout.place(m.PAIR, layout.pairs.index((model, provider)))
     return meters.read_counts()[first : first + m.PAIR.counts]
 

@@ -1,0 +1,3 @@
+from edgeproxy.domain.record cimport CallRecord
+
+cpdef bytes json_line(CallRecord record, quoted)

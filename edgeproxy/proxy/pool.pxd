@@ -1,0 +1,28 @@
+cimport cython
+
+from edgeproxy._core.drive cimport Signal
+from edgeproxy._core.upstream cimport UpstreamConnection
+
+
+cdef class Pool:
+    cdef object __weakref__
+    cdef readonly object dialer
+    cdef object _clock
+    cdef object _idle
+    cdef set _tailing
+    cdef dict _waiters
+    cdef long _newest
+    cdef dict _dials
+    cdef bint _is_closed
+    cdef object _counts
+    cdef readonly int open
+
+    cpdef UpstreamConnection take(self)
+
+
+@cython.final
+cdef class Pools:
+    cdef object _resolver
+    cdef dict _pools
+
+    cpdef Pool of(self, origin)
