@@ -1,9 +1,15 @@
 # cython: boundscheck=True
-"""The body of a request that comes in at the express door: framed by llhttp, within its limit."""
+"""The body of a request that comes in at the express door, within its limit.
+
+One of a known length is counted, one in chunks is framed by llhttp.
+"""
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.string cimport memcpy
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+cdef Py_ssize_t MAX_ROOM = 1 << 20     # bytes of memory that a head alone may ask for
 cdef Py_ssize_t MAX_FRAMING = 65536  # bytes of chunk lines and trailers, besides 8 for each byte of the body
 
 
@@ -15,26 +21,52 @@ cdef class RequestBody:
         self.limit = limit
 
     cdef bint begin(self, bytes data, Py_ssize_t head) except -1:
-        """The request so far; the first `head` bytes are its head. False: llhttp found in it what the door did not."""
+        """The request so far; the first `head` bytes are its head. False: llhttp finds in it what the door did not."""
         if self.length > self.limit:
             self.fault = "too_large"
             self.wire = len(data) - head
             return True
+        if self.length >= 0:
+            self.count(data, head)
+            return True
         if self.parser is None:
             self.parser = HttpRequestParser(self)
         self.wire = -head
-        self.feed(data)
-        if self.fault == "broken" or (not self.is_whole and 0 <= self.length <= self.wire):
+        self.parse(data)
+        if self.fault == "broken":
             self.parser = None
             return False
         return True
 
     cdef int feed(self, bytes data) except -1:
-        """Bytes from the wire to llhttp, but none of the next request where the end of this one is known."""
-        cdef Py_ssize_t left = self.length - self.wire
-        if 0 <= self.length and left < len(data):
+        """More bytes from the wire."""
+        return self.count(data, 0) if self.length >= 0 else self.parse(data)
+
+    cdef int count(self, bytes data, Py_ssize_t start) except -1:
+        """Those of `data` from `start` on, but none of the next request."""
+        cdef Py_ssize_t size = len(data) - start
+        cdef Py_ssize_t at = self.size
+        if size > self.length - at:
             self.is_overrun = True
-            data = data[:left]
+            size = self.length - at
+        self.wire += size
+        self.size += size
+        self.is_whole = self.size == self.length
+        if self.is_unwanted:
+            return 0
+        if self.length > MAX_ROOM:
+            self.pieces = self.pieces or []
+            self.pieces.append(data[start:start + size])
+        elif self.is_whole and at == 0:
+            self.first = data[start:start + size]
+        else:
+            if self.first is None:
+                self.first = PyBytes_FromStringAndSize(NULL, self.length)
+            memcpy(PyBytes_AS_STRING(self.first) + at, PyBytes_AS_STRING(data) + start, size)
+        return 0
+
+    cdef int parse(self, bytes data) except -1:
+        """All of it goes to llhttp."""
         self.wire += len(data)
         try:
             self.parser.feed_data(data)

@@ -3,7 +3,8 @@ from edgeproxy._core.relay cimport Relay
 from edgeproxy._core.sse cimport ChatScanner
 from edgeproxy._core.upstream cimport UpstreamConnection
 from edgeproxy.proxy.call cimport Call
-from edgeproxy.proxy.decode cimport Asked, upstream_body
+from edgeproxy._core.asked cimport Asked
+from edgeproxy.proxy.decode cimport upstream_body
 from edgeproxy.proxy.heads cimport stream_head
 from edgeproxy.proxy.pool cimport Pool
 from edgeproxy.proxy.routes cimport Route

@@ -17,7 +17,7 @@ from edgeproxy.telemetry.metrics import Outcome
 async def run_attempt(call: Call, route: Route) -> Verdict | None:
     """Send the call to `route` and wait until the attempt is over. None: the whole reply is here."""
     pool = call.plane.pools.of(route.origin)
-    limits = route.provider.timeouts
+    limits = route.timeouts
     try:
         await _send(call, route, pool.take() or await pool.wait(limits))
         result = _result(call)

@@ -12,7 +12,7 @@ from edgeproxy._core.usage cimport read_usage
 from edgeproxy.domain.charge cimport Charge
 from edgeproxy.domain.record cimport CallRecord
 from edgeproxy.domain.usage cimport Usage
-from edgeproxy.proxy.decode cimport Asked
+from edgeproxy._core.asked cimport Asked
 from edgeproxy.proxy.plane cimport DataPlane
 from edgeproxy.proxy.routes cimport ModelRoutes, Route
 

@@ -7,6 +7,7 @@ and whoever is first wins. `finish` happens exactly once and never awaits, so no
 from collections.abc import Callable
 from typing import Any
 
+from edgeproxy._core.asked import Asked
 from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.clock import monotonic, wall
 from edgeproxy._core.drive import Drive, Signal
@@ -21,7 +22,7 @@ from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.domain.usage import Usage
 from edgeproxy.domain.whole import Status
-from edgeproxy.proxy.decode import BYTES_PER_TOKEN, Asked
+from edgeproxy.proxy.decode import BYTES_PER_TOKEN
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.plane import DataPlane
@@ -110,7 +111,6 @@ class Call:
         assert route is not None
         assert relay is not None
         assert routes is not None
-        limits = route.provider.timeouts
         scanner = ChatScanner(
             self.identity,
             routes.model_text,
@@ -127,11 +127,11 @@ class Call:
             scanner,
             head,
             now,
-            limits.send_s + len(body) / MIB,
-            limits.first_event_s if relay.is_stream else limits.answer_s,
-            min(now + limits.whole_s, self.received_at + self.deadline_s),
-            limits.stall_s,
-            limits.comments_s,
+            route.send_s + len(body) / MIB,
+            route.first_event_s if relay.is_stream else route.answer_s,
+            min(now + route.whole_s, self.received_at + self.deadline_s),
+            route.stall_s,
+            route.comments_s,
         )
         connection.send(relay, b"%b%d\r\n\r\n" % (request, len(body)), body)
         return answered

@@ -1,35 +1,18 @@
 """What is asked: one compiled pass over the body, then a typed look at the few members that routing needs.
 
-The prompt is never parsed into objects. The spans are kept: they are what `splice` sends upstream.
+The prompt is never parsed into objects. The spans are kept: they are what goes upstream.
 """
 
-from dataclasses import dataclass
-
+from edgeproxy._core.asked import Asked, plain
 from edgeproxy._core.spans import SpanError, Spans, scan, splice
-from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, ChatRequest, only_functions, read_request
+from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, only_functions, read_request
 from edgeproxy.domain.errors import InvalidRequest
 from edgeproxy.proxy.routes import Route
 
-NOTHING = frozenset((b"null", b"[]"))
 BYTES_PER_TOKEN = 4  # of a prompt, before the provider has counted it
-EXPECTED_OUTPUT = 256  # tokens, when the client sets no limit
+NOTHING = frozenset((b"null", b"[]"))
 _USAGE_OPTIONS = INCLUDE_USAGE.partition(b":")[2]
 _NO_OPTIONS = (*REMOVED, "stream_options")
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A request that is well formed."""
-
-    body: bytes
-    spans: Spans
-    request: ChatRequest
-    model: str
-    is_stream: bool
-    prompt_tokens: int  # estimated
-    output_limit: int  # tokens; 0: the client sets none
-    expected_output: int  # tokens
-    choices: int
 
 
 def decode(body: bytes) -> Asked:
@@ -38,50 +21,58 @@ def decode(body: bytes) -> Asked:
         spans = scan(body)
     except SpanError as error:
         raise InvalidRequest(f"The body is not valid JSON for this route: {error}", param=error.key) from None
+    asked = plain(spans)
+    return read_all(spans) if asked is None else asked
+
+
+def read_all(spans: Spans) -> Asked:
+    """The long way, for whatever a request may say."""
     request = read_request(spans.only(READ))
     model = request.model or (request.models[0] if request.models else None)
     if not model:
         raise InvalidRequest('`model` is missing. Name one of GET /v1/models, e.g. "author/slug".', param="model")
-    limit = request.output_limit or 0
     return Asked(
-        body,
         spans,
-        request,
         model,
         bool(request.stream),
-        _prompt_tokens(body, spans),
-        limit,
-        min(limit, EXPECTED_OUTPUT * 16) if limit else EXPECTED_OUTPUT,
+        request.wants_usage,
+        request.provider,
+        _prompt_bytes(spans),
+        request.output_limit or 0,
         request.n or 1,
     )
 
 
-def _prompt_tokens(body: bytes, spans: Spans) -> int:
+def _prompt_bytes(spans: Spans) -> int:
     messages = spans.span("messages")
     if messages is None:
         raise InvalidRequest('Input required: specify "messages", a list of messages.', param="messages")
     start, stop = messages
+    body = spans.body
     first = body[start : start + 2]
     if first != b"[{" and (first[:1] != b"[" or not body[start + 1 : stop - 1].strip()):
         raise InvalidRequest("`messages` must be a list with at least one message.", param="messages")
-    return (stop - start) // BYTES_PER_TOKEN + 1
+    return stop - start
 
 
 def upstream_body(asked: Asked, route: Route) -> bytes:
     """The client's own bytes for `route`: model replaced, gateway-only members removed, usage asked for."""
+    if asked.is_plain:
+        asks_usage = asked.is_stream and route.sends_usage
+        return asked.with_model(route.model_json, INCLUDE_USAGE if asks_usage else b"")
     spans = asked.spans
     replace = {"model": route.model_json}
     remove: tuple[str, ...] = REMOVED
     add = b"" if "model" in spans else b'"model":' + route.model_json
     if asked.is_stream:
-        if not route.provider.sends_usage:
+        if not route.sends_usage:
             remove = _NO_OPTIONS
-        elif not asked.request.wants_usage:
+        elif not asked.wants_usage:
             if "stream_options" in spans:
                 replace["stream_options"] = _USAGE_OPTIONS
             else:
                 add = add + b"," + INCLUDE_USAGE if add else INCLUDE_USAGE
-    return splice(asked.body, spans, replace, remove, add)
+    return splice(spans.body, spans, replace, remove, add)
 
 
 def has_effects(asked: Asked) -> bool:

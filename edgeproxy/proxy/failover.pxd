@@ -3,7 +3,7 @@ from libc.stdint cimport uint64_t
 from edgeproxy._core.attempt cimport Attempt
 from edgeproxy._core.clock cimport monotonic
 from edgeproxy.proxy.call cimport Call
-from edgeproxy.proxy.decode cimport Asked
+from edgeproxy._core.asked cimport Asked
 from edgeproxy.proxy.plan cimport Plan
 from edgeproxy.proxy.plane cimport DataPlane
 from edgeproxy.proxy.routes cimport ModelRoutes, Route

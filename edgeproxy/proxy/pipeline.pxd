@@ -3,7 +3,8 @@ from edgeproxy._core.relay cimport Relay
 from edgeproxy._core.tariff cimport ceiling
 from edgeproxy.proxy.authenticate cimport authenticate
 from edgeproxy.proxy.call cimport Call
-from edgeproxy.proxy.decode cimport Asked, decode
+from edgeproxy._core.asked cimport Asked
+from edgeproxy.proxy.decode cimport decode
 from edgeproxy.proxy.plan cimport Plan, find_model, make_plan
 from edgeproxy.proxy.plane cimport DataPlane
 from edgeproxy.proxy.routes cimport ModelRoutes

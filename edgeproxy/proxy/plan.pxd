@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
-from edgeproxy.proxy.decode cimport Asked
+from edgeproxy._core.asked cimport Asked
 from edgeproxy.proxy.routes cimport ModelRoutes, Route
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from edgeproxy._core.asked import Asked
 from edgeproxy.dialects.openai_chat import Preferences, Sort
 from edgeproxy.domain.errors import InvalidRequest, NotFound
 from edgeproxy.domain.money import PICO_PER_DOLLAR
 from edgeproxy.domain.whole import Count
-from edgeproxy.proxy.decode import Asked
 from edgeproxy.proxy.ports import Snapshot
 from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Pick
@@ -50,7 +50,7 @@ def find_model(name: str, snapshot: Snapshot) -> ModelRoutes:
 def make_plan(asked: Asked, routes: ModelRoutes, most_attempts: Count) -> Plan:
     """Filter the model's routes. NotFound names the filter that left none."""
     plan = Plan(routes, most_attempts)
-    wanted = asked.request.provider
+    wanted = asked.preferences
     is_small = asked.output_limit <= routes.smallest_output and asked.prompt_tokens < routes.smallest_context // 2
     if wanted is None and is_small:
         return plan

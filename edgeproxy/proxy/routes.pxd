@@ -12,6 +12,14 @@ cdef class Route:
     cdef readonly object endpoint
     cdef readonly object lane
     cdef readonly object origin
+    cdef readonly bint sends_usage
+    cdef readonly object timeouts
+    cdef readonly double send_s
+    cdef readonly double first_event_s
+    cdef readonly double answer_s
+    cdef readonly double stall_s
+    cdef readonly double comments_s
+    cdef readonly double whole_s
     cdef readonly bytes stream_head
     cdef readonly bytes json_head
     cdef readonly bytes model_json

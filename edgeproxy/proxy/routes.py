@@ -9,7 +9,7 @@ from edgeproxy._core.candidates import Candidates
 from edgeproxy._core.tariff import Tariff
 from edgeproxy.domain.money import Price, dearest
 from edgeproxy.domain.nearest import Nearest
-from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot
+from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot, Timeouts
 from edgeproxy.providers.openai import Origin, origin_of, request_head
 from edgeproxy.proxy.heads import clean
 from edgeproxy.telemetry.meters import Meters, PairMeter, ProviderMeter
@@ -25,6 +25,14 @@ class Route:
     endpoint: Endpoint
     lane: Lane
     origin: Origin
+    sends_usage: bool
+    timeouts: Timeouts
+    send_s: float  # those of `timeouts` that each call needs
+    first_event_s: float
+    answer_s: float
+    stall_s: float
+    comments_s: float
+    whole_s: float
     stream_head: bytes
     json_head: bytes
     model_json: bytes  # the provider's name of the model, quoted
@@ -144,11 +152,20 @@ def _tariff(price: Price, fee_ppm: int) -> Tariff:
 
 
 def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, meters: Meters, fee_ppm: int) -> Route:
+    limits = provider.timeouts
     return Route(
         provider=provider,
         endpoint=endpoint,
         lane=lane,
         origin=origin_of(provider),
+        sends_usage=provider.sends_usage,
+        timeouts=limits,
+        send_s=limits.send_s,
+        first_event_s=limits.first_event_s,
+        answer_s=limits.answer_s,
+        stall_s=limits.stall_s,
+        comments_s=limits.comments_s,
+        whole_s=limits.whole_s,
         stream_head=request_head(provider, lane, "text/event-stream"),
         json_head=request_head(provider, lane, "application/json"),
         model_json=orjson.dumps(endpoint.model),

@@ -2,7 +2,7 @@ from edgeproxy._core.relay cimport Relay
 from edgeproxy._core.sse cimport ChatScanner
 from edgeproxy._core.usage cimport write_usage
 from edgeproxy.proxy.call cimport Call
-from edgeproxy.proxy.decode cimport Asked
+from edgeproxy._core.asked cimport Asked
 from edgeproxy.proxy.heads cimport answer
 from edgeproxy.proxy.routes cimport Route
 

@@ -23,7 +23,7 @@ def settle_stream(call: Call) -> None:
         return
     tail = DONE
     is_openrouter = call.exchange.surface == "/api/v1"
-    if is_openrouter or asked.request.wants_usage:
+    if is_openrouter or asked.wants_usage:
         choices = b"[]"
         if is_openrouter:
             finish = _quoted(scanner.finish_reason)

@@ -11,7 +11,7 @@ SMALLEST = 64 * 1024  # to end a call that holds less helps nobody
 
 def held_by(call: Call) -> int:
     """Bytes: of its body, of the reply, and of what its client has not taken."""
-    body = len(call.asked.body) if call.asked is not None else size_of_body(call.exchange)
+    body = len(call.asked.spans.body) if call.asked is not None else size_of_body(call.exchange)
     reply = call.relay.held if call.relay is not None else 0
     return body + reply + call.exchange.transport.get_write_buffer_size()
 
