@@ -19,8 +19,10 @@ cdef enum:
 cdef enum Kind:
     PASSED        # the provider's business alone
     RARE
+    USER
     MODEL
     STREAM
+    STREAM_OPTIONS
     MESSAGES
     MAX_TOKENS
     MAX_COMPLETION_TOKENS
@@ -35,7 +37,7 @@ cdef Kind kind_of(const Member *member) noexcept nogil:
     if size == 1:
         return RARE if named(member, b"n", 1) else PASSED
     if size == 4:
-        return RARE if named(member, b"user", 4) else PASSED
+        return USER if named(member, b"user", 4) else PASSED
     if size == 5:
         if named(member, b"model", 5):
             return MODEL
@@ -56,7 +58,7 @@ cdef Kind kind_of(const Member *member) noexcept nogil:
             return MAX_TOKENS
         return RARE if named(member, b"transforms", 10) or named(member, b"session_id", 10) else PASSED
     if size == 14:
-        return RARE if named(member, b"stream_options", 14) else PASSED
+        return STREAM_OPTIONS if named(member, b"stream_options", 14) else PASSED
     if size == 21:
         return MAX_COMPLETION_TOKENS if named(member, b"max_completion_tokens", 21) else PASSED
     return PASSED
@@ -73,6 +75,14 @@ cdef int64_t tokens_of(const char *text, Py_ssize_t size) noexcept nogil:
             return 0
         value = 10 * value + text[i] - c'0'
     return value if value <= MOST_TOKENS else 0
+
+
+cdef bint is_usage_wanted(const char *text, Py_ssize_t size) noexcept nogil:
+    """The two spellings of that one wish which clients have."""
+    return (
+        size == 22 and memcmp(text, b'{"include_usage":true}', 22) == 0
+        or size == 23 and memcmp(text, b'{"include_usage": true}', 23) == 0
+    )
 
 
 @cython.final
@@ -140,7 +150,7 @@ cpdef Asked plain(Spans spans):
     cdef Kind kind
     cdef Py_ssize_t i, size, model_index = -1, prompt_bytes = 0
     cdef int64_t limit = 0, newer_limit = 0
-    cdef bint is_stream = False
+    cdef bint is_stream = False, wants_usage = False
     for i in range(spans.size):
         member = spans.members + i
         kind = kind_of(member)
@@ -152,6 +162,13 @@ cpdef Asked plain(Spans spans):
             if size <= 2 or value[0] != c'"' or memchr(value, c'\\', size) is not NULL:
                 return None
             model_index = i
+        elif kind == USER:
+            if value[0] != c'"':
+                return None
+        elif kind == STREAM_OPTIONS:
+            if not is_usage_wanted(value, size):
+                return None
+            wants_usage = True
         elif kind == MESSAGES:
             if value[0] != c'[' or value[1] != c'{':
                 return None
@@ -178,5 +195,6 @@ cpdef Asked plain(Spans spans):
         spans, PyUnicode_DecodeUTF8(body + member.start + 1, member.stop - member.start - 2, NULL), is_stream,
         prompt_bytes, newer_limit or limit
     )
+    asked.wants_usage = wants_usage
     asked.model_index = model_index
     return asked

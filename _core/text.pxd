@@ -80,8 +80,44 @@ cdef extern from * nogil:
         while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\\\') p++;
         return p;
     }
+    static const unsigned char edge_is_escape[256] = {
+        ['n'] = 1, ['"'] = 1, ['\\\\'] = 1, ['/'] = 1, ['t'] = 1, ['r'] = 1, ['b'] = 1, ['f'] = 1,
+    };
+    #if defined(__SSE2__)
+    /* A bit for each of 64 bytes that ends a plain run. */
+    static inline uint64_t edge_ends_of_runs(const unsigned char *p) {
+        const __m128i quotes = _mm_set1_epi8('"'), slashes = _mm_set1_epi8('\\\\'), spaces = _mm_set1_epi8(0x20);
+        uint64_t ends = 0;
+        for (int part = 0; part < 4; part++) {
+            __m128i block = _mm_loadu_si128((const __m128i *)p + part);
+            __m128i odd = _mm_or_si128(_mm_cmplt_epi8(block, spaces),
+                                       _mm_or_si128(_mm_cmpeq_epi8(block, quotes), _mm_cmpeq_epi8(block, slashes)));
+            ends |= (uint64_t)(unsigned)_mm_movemask_epi8(odd) << 16 * part;
+        }
+        return ends;
+    }
+    #endif
+    /* Past plain runs and escapes of two bytes, for long texts: whatever else comes, the caller looks at. */
+    static inline const unsigned char *edge_skip_prose(const unsigned char *p, const unsigned char *end, Py_ssize_t *shrink) {
+    #if defined(__SSE2__)
+        while (end - p > 64) {
+            const unsigned char *block = p;
+            uint64_t ends = edge_ends_of_runs(p);
+            p += 64;
+            while (ends) {
+                int at = __builtin_ctzll(ends);
+                if (block[at] != '\\\\' || !edge_is_escape[block[at + 1]]) return block + at;
+                ++*shrink;
+                ends &= ~((uint64_t)3 << at);
+                if (at == 63) p++;
+            }
+        }
+    #endif
+        return p;
+    }
     """
     Place edge_skip_plain(Place p, Place end)
+    Place edge_skip_prose(Place p, Place end, Py_ssize_t *shrink)
 
 
 cdef inline Place fail(Walk *walk, Fault fault, Place at) noexcept nogil:
@@ -188,6 +224,8 @@ cdef inline Place skip_string(Place p, Place end, Walk *walk) noexcept nogil:
             return p + 1
         if p[0] == c'\\':
             p = skip_escape(p, end, walk)
+            if p is not NULL:
+                p = edge_skip_prose(p, end, &walk.shrink)
         elif p[0] < 0x20:
             return fail(walk, FAULT_CONTROL, p)
         else:

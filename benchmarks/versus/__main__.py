@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.harness import machine, results, tls, tools
@@ -24,12 +25,17 @@ from benchmarks.versus.windows import QUICK, WINDOWS, Window
 QUICK_ROWS = ("direct", "nginx", "edgeproxy")
 
 
+def escaped(names: Iterable[str]) -> str:
+    """For a help text, in which argparse puts values for its percent signs."""
+    return "; ".join(names).replace("%", "%%")
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.versus", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="of the cheap rows; the other gateways have one")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each window")
-    parser.add_argument("--rows", help=f"separated by ';', of: {'; '.join(NAMES)}")
-    parser.add_argument("--windows", help=f"separated by ';', of: {'; '.join(window.name for window in WINDOWS)}")
+    parser.add_argument("--rows", help=f"separated by ';', of: {escaped(NAMES)}")
+    parser.add_argument("--windows", help=f"separated by ';', of: {escaped(w.name for w in WINDOWS)}")
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK_ROWS)}, one short round, busy or not")
     parser.add_argument("--resume", action="store_true", help="go on with the last run, which was cut short")
     parser.add_argument("--journal", type=Path, default=BUILD / "versus.jsonl", help="what --resume goes on with")

@@ -57,9 +57,9 @@ def _prompt_bytes(spans: Spans) -> int:
 
 def upstream_body(asked: Asked, route: Route) -> bytes:
     """The client's own bytes for `route`: model replaced, gateway-only members removed, usage asked for."""
-    if asked.is_plain:
-        asks_usage = asked.is_stream and route.sends_usage
-        return asked.with_model(route.model_json, INCLUDE_USAGE if asks_usage else b"")
+    if asked.is_plain and not (asked.wants_usage and asked.is_stream and not route.sends_usage):
+        is_usage_added = asked.is_stream and route.sends_usage and not asked.wants_usage
+        return asked.with_model(route.model_json, INCLUDE_USAGE if is_usage_added else b"")
     spans = asked.spans
     replace = {"model": route.model_json}
     remove: tuple[str, ...] = REMOVED
