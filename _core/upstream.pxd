@@ -43,7 +43,7 @@ cdef class UpstreamConnection:
     cdef bint take_chunks(self, Relay relay, bytes data) except -1
     cdef int reset_message(self) except -1
 
-    cpdef send(self, Relay relay, bytes head, body)
+    cpdef send(self, Relay relay, bytes head, bytes body)
     cpdef is_fit(self)
     cpdef pending(self)
     cpdef abort(self)

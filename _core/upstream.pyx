@@ -4,14 +4,19 @@ A reply goes to the relay in the callback in which it arrives. The parser's call
 where neither Content-Length nor chunked framing says otherwise.
 """
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
 
 from edgeproxy._core.chunks cimport are_whole_chunks, chunk_size
 from edgeproxy._core.clock cimport monotonic
+from edgeproxy._core.decimal cimport NUMBER_ROOM, digits_up_to
 from edgeproxy._core.direct cimport direct_fd, is_quiet, put_bytes, socket_fd
 from edgeproxy._core.relay cimport JSON_REPLY, PROTOCOL, RESET, STALE, STATUS, TRUNCATED, Relay
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+cdef Py_ssize_t MAX_JOINED = 65536  # bytes of a body that is copied behind its head
 cdef int MAX_INTERIM = 10
 cdef int MAX_HEADERS = 128
 cdef Py_ssize_t MAX_HEADER_BYTES = 8 * 1024     # one line
@@ -24,6 +29,21 @@ cdef frozenset READ = frozenset((
 ))
 
 
+cdef bytes with_length(bytes head, bytes body, bint has_body):
+    """The head of a request, finished; with its body or without."""
+    cdef char digits[NUMBER_ROOM]
+    cdef char *start = digits_up_to(digits + NUMBER_ROOM, <uint64_t>len(body))
+    cdef Py_ssize_t first = len(head), width = digits + NUMBER_ROOM - start
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, first + width + 4 + (len(body) if has_body else 0))
+    cdef char *p = PyBytes_AS_STRING(made)
+    memcpy(p, PyBytes_AS_STRING(head), first)
+    memcpy(p + first, start, width)
+    memcpy(p + first + width, b"\r\n\r\n", 4)
+    if has_body:
+        memcpy(p + first + width + 4, PyBytes_AS_STRING(body), len(body))
+    return made
+
+
 @cython.final
 cdef class UpstreamConnection:
     def __cinit__(self, pool):
@@ -33,8 +53,8 @@ cdef class UpstreamConnection:
 
     # --- a call ------------------------------------------------------------------------------------------------
 
-    cpdef send(self, Relay relay, bytes head, body):
-        """Put a request on the wire; its reply goes to `relay`."""
+    cpdef send(self, Relay relay, bytes head, bytes body):
+        """Put a request on the wire; its reply goes to `relay`. `head` ends where the body's length belongs."""
         if self.is_closed:  # between the dial, or the pool, and here
             relay.on_lost(STALE if self.is_reused else RESET)
             relay.deliver()
@@ -42,10 +62,10 @@ cdef class UpstreamConnection:
         self.relay = relay
         self.reset_message()
         self.interim = 0
-        if len(body) < 65536:
-            put_bytes(self.transport, self.fd, head + body)
+        if len(body) < MAX_JOINED:
+            put_bytes(self.transport, self.fd, with_length(head, body, True))
         else:
-            self.transport.writelines((head, body))
+            self.transport.writelines((with_length(head, body, False), body))
 
     @property
     def is_busy(self):

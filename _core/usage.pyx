@@ -87,8 +87,23 @@ cdef Place take_member(Seen *seen, Place start, Place end) noexcept nogil:
     return p
 
 
+# What was looked at last, since it is read and then shown; its places point into `last_raw`.
+cdef bytes last_raw
+cdef Seen last_seen
+cdef bint is_last_whole
+
+
 cdef bint look(Seen *seen, bytes raw) noexcept:
     """Whether `raw` is a sound object; its places point into `raw`."""
+    global last_raw, is_last_whole
+    if raw is not last_raw:
+        is_last_whole = look_at(&last_seen, raw)
+        last_raw = raw
+    seen[0] = last_seen
+    return is_last_whole
+
+
+cdef bint look_at(Seen *seen, bytes raw) noexcept:
     cdef Place start = <Place>PyBytes_AS_STRING(raw)
     cdef Place end = start + PyBytes_GET_SIZE(raw)
     cdef Place p = skip_space(start, end)

@@ -1,8 +1,8 @@
 """Who calls: the digest of the key, looked up in the snapshot. One answer for all keys that are not good."""
 
-import hashlib
-import hmac
 import time
+from hashlib import sha256
+from hmac import compare_digest
 
 from edgeproxy.domain.errors import Unauthenticated
 from edgeproxy.domain.snapshot import Key
@@ -17,9 +17,9 @@ def authenticate(exchange: Exchange, accounts: Accounts) -> Key:
     token = bearer(exchange)
     if token is None:
         raise Unauthenticated("Missing Authentication header. Send `Authorization: Bearer <your key>`.")
-    digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
     key = accounts.find(digest)
-    is_good = hmac.compare_digest(digest, NOBODY if key is None else key.sha256)
+    is_good = compare_digest(digest, NOBODY if key is None else key.sha256)
     if key is None or not is_good or key.is_disabled or (key.expires_at is not None and key.expires_at <= time.time()):
         raise Unauthenticated("User not found.")
     return key
@@ -30,6 +30,6 @@ def bearer(exchange: Exchange) -> str | None:
     value = exchange.header("Authorization")
     if value is None:
         return exchange.header("x-api-key") or None
-    if value[:7] != "Bearer " and value[:7].lower() != "bearer ":
+    if not value.startswith("Bearer ") and value[:7].lower() != "bearer ":
         return None
     return value[7:].strip() or None

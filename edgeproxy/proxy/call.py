@@ -133,7 +133,7 @@ class Call:
             route.stall_s,
             route.comments_s,
         )
-        connection.send(relay, b"%b%d\r\n\r\n" % (request, len(body)), body)
+        connection.send(relay, request, body)
         return answered
 
     def let_go(self) -> None:

@@ -133,7 +133,7 @@ class Wire:
             stall_s=settings["stall_s"],
             comments_s=settings["comments_s"],
         )
-        self.connection.send(self.relay, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n", b"{}")
+        self.connection.send(self.relay, b"POST / HTTP/1.1\r\nContent-Length: ", b"{}")
         return self
 
     def feed(self, *pieces: bytes) -> "Wire":
