@@ -11,10 +11,13 @@ from libc.string cimport memchr, memcmp, memcpy
 from edgeproxy._core.spans cimport Member, Spans
 
 cdef enum:
-    BYTES_PER_TOKEN = 4      # of a prompt, before the provider has counted it
+    TOKEN_BYTES = 4          # of a text, before the provider has counted it
     EXPECTED_OUTPUT = 256    # tokens, when the client sets no limit
     MOST_EXPECTED = 4096
     MOST_TOKENS = 0x7FFFFFFF
+
+BYTES_PER_TOKEN = TOKEN_BYTES
+
 
 cdef enum Kind:
     PASSED        # the provider's business alone
@@ -105,7 +108,7 @@ cdef class Asked:
         self.spans = spans
         self.model = model
         self.is_stream = is_stream
-        self.prompt_tokens = prompt_bytes // BYTES_PER_TOKEN + 1
+        self.prompt_tokens = prompt_bytes // TOKEN_BYTES + 1
         self.output_limit = output_limit
         self.expected_output = min(output_limit, MOST_EXPECTED) if output_limit else EXPECTED_OUTPUT
         self.choices = 1

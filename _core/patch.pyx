@@ -10,22 +10,8 @@ from libc.string cimport memcpy, memset, strlen
 
 from edgeproxy._core.buffer cimport Buffer, append, append_text, dispose, reserve
 from edgeproxy._core.chat cimport (
-    FINISH_CONTENT_FILTER,
-    FINISH_ERROR,
-    FINISH_LENGTH,
-    FINISH_NONE,
-    FINISH_STOP,
-    FINISH_TOOL_CALLS,
-    PART_CHOICES,
-    PART_CREATED,
-    PART_FINGERPRINT,
-    PART_ID,
-    PART_MODEL,
-    PART_OBJECT,
-    PART_PROVIDER,
-    finish_of,
-    is_word,
-    part_of,
+    FINISH_CONTENT_FILTER, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE, FINISH_STOP, FINISH_TOOL_CALLS, PART_CHOICES,
+    PART_CREATED, PART_FINGERPRINT, PART_ID, PART_MODEL, PART_OBJECT, PART_PROVIDER, finish_of, is_word, part_of,
     small_number,
 )
 from edgeproxy._core.decimal cimport put_number

@@ -3,7 +3,7 @@
     python benchmarks/micro/run.py [NAME ...] [--update]
 
 The figure of a unit is the difference between a run of 3N and one of N rounds, over 2N: start-up cancels out. It needs
-PYTHONHASHSEED=0, which -I and -E would drop. Exit 1: a unit is over its budget by more than 3 %; 2: no valgrind.
+PYTHONHASHSEED=0, which -I and -E would drop. Exit 1: a unit is over its budget by more than 5 %; 2: no valgrind.
 """
 
 import argparse
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BUDGET = HERE / "budget.json"
 ROUNDS = 2_000
-SLACK = 1.03
+SLACK = 1.05  # another machine's C library has other string functions
 
 
 def instructions(name: str, rounds: int) -> int:

@@ -2,6 +2,8 @@ from typing import Any, final
 
 from edgeproxy._core.spans import Spans
 
+BYTES_PER_TOKEN: int
+
 @final
 class Asked:
     def __init__(

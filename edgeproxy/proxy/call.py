@@ -7,7 +7,7 @@ and whoever is first wins. `finish` happens exactly once and never awaits, so no
 from collections.abc import Callable
 from typing import Any
 
-from edgeproxy._core.asked import Asked
+from edgeproxy._core.asked import BYTES_PER_TOKEN, Asked
 from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.clock import monotonic, wall
 from edgeproxy._core.drive import Drive, Signal
@@ -22,7 +22,6 @@ from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
 from edgeproxy.domain.snapshot import Key
 from edgeproxy.domain.usage import Usage
 from edgeproxy.domain.whole import Status
-from edgeproxy.proxy.decode import BYTES_PER_TOKEN
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.plane import DataPlane

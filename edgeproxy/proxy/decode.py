@@ -9,7 +9,6 @@ from edgeproxy.dialects.openai_chat import INCLUDE_USAGE, READ, REMOVED, only_fu
 from edgeproxy.domain.errors import InvalidRequest
 from edgeproxy.proxy.routes import Route
 
-BYTES_PER_TOKEN = 4  # of a prompt, before the provider has counted it
 NOTHING = frozenset((b"null", b"[]"))
 _USAGE_OPTIONS = INCLUDE_USAGE.partition(b":")[2]
 _NO_OPTIONS = (*REMOVED, "stream_options")
