@@ -12,7 +12,7 @@ from edgeproxy._core.clock cimport monotonic
 from edgeproxy._core.direct cimport direct_fd, put_bytes
 from edgeproxy._core.head cimport (
     AUTHORIZATION, API_KEY, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HEAD_ODD, HEAD_PARTIAL,
-    HEAD_TOO_LARGE, HEAD_WHOLE, HOST, TIMEOUT, TRANSFER_ENCODING, UPGRADE, Head, equals, scan_head,
+    HEAD_TOO_LARGE, HEAD_WHOLE, HOST, TIMEOUT, TRANSFER_ENCODING, UPGRADE, Head, has, length_of, says, scan_head,
 )
 from edgeproxy._core.rules cimport NONE, UNDECIDED
 
@@ -296,40 +296,23 @@ cdef class Door:
             return False
         if not self.read_length(data):
             return False
-        if seen >> EXPECT & 1 and not (
-            head.size[<int>EXPECT] == 12 and equals(data + head.at[<int>EXPECT], b"100-continue", 12)
-        ):
+        if has(head, EXPECT) and not says(head, EXPECT, data, b"100-continue", 12):
             return False
-        if seen >> CONNECTION & 1:
-            if head.size[<int>CONNECTION] == 5 and equals(data + head.at[<int>CONNECTION], b"close", 5):
+        if has(head, CONNECTION):
+            if says(head, CONNECTION, data, b"close", 5):
                 self.wants_alive = False
-            elif not (
-                head.size[<int>CONNECTION] == 10 and equals(data + head.at[<int>CONNECTION], b"keep-alive", 10)
-            ):
+            elif not says(head, CONNECTION, data, b"keep-alive", 10):
                 return False
         return self.rules.accepts((data + head.at[<int>HOST])[:head.size[<int>HOST]])
 
     cdef bint read_length(self, const unsigned char *data) noexcept:
         """How the body is framed; False when it is not beyond doubt."""
         cdef Head *head = &self.head
-        cdef bint has_length = head.seen >> CONTENT_LENGTH & 1
-        cdef int i
-        cdef unsigned char c
-        self.body.length = 0
-        if head.seen >> TRANSFER_ENCODING & 1:
+        if has(head, TRANSFER_ENCODING):
             self.body.length = -1
-            return not has_length and head.size[<int>TRANSFER_ENCODING] == 7 and equals(
-                data + head.at[<int>TRANSFER_ENCODING], b"chunked", 7)
-        if not has_length:
-            return True
-        if not 1 <= head.size[<int>CONTENT_LENGTH] <= 15:
-            return False
-        for i in range(head.size[<int>CONTENT_LENGTH]):
-            c = data[head.at[<int>CONTENT_LENGTH] + i]
-            if not 48 <= c <= 57:
-                return False
-            self.body.length = self.body.length * 10 + c - 48
-        return True
+            return not has(head, CONTENT_LENGTH) and says(head, TRANSFER_ENCODING, data, b"chunked", 7)
+        self.body.length = length_of(head, data) if has(head, CONTENT_LENGTH) else 0
+        return self.body.length >= 0
 
     cdef int give(self, bytes data) except -1:
         """Let aiohttp answer the request, and say how long it is where that is beyond doubt."""

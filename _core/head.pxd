@@ -1,4 +1,4 @@
-"""One strict pass over the header lines of a request, and where the values lie that the door asks for.
+"""One strict pass over the header lines of a request or a reply, and where the values lie that somebody asks for.
 
 Stricter than llhttp, which reads the same bytes: a line ends in CRLF and in nothing else (RFC 9112 section 2.2), none is
 folded (5.2), nothing stands between a name and its colon (5.1), no control character in a value (RFC 9110 section 5.5).
@@ -29,6 +29,11 @@ cdef enum Name:
     EXPECT
     CONNECTION
     UPGRADE
+    CONTENT_TYPE        # the rest: of replies
+    DATE
+    RETRY_AFTER
+    RETRY_AFTER_MS
+    REQUEST_ID
     NAMES               # how many; as a name: any other
 
 cdef struct Head:
@@ -94,7 +99,7 @@ cdef inline bint equals(const unsigned char *text, const char *lower, Py_ssize_t
 
 cdef inline int name_of(const unsigned char *text, Py_ssize_t size) noexcept nogil:
     if size == 4:
-        return HOST if equals(text, b"host", 4) else NAMES
+        return HOST if equals(text, b"host", 4) else DATE if equals(text, b"date", 4) else NAMES
     if size == 6:
         return EXPECT if equals(text, b"expect", 6) else NAMES
     if size == 7:
@@ -103,10 +108,18 @@ cdef inline int name_of(const unsigned char *text, Py_ssize_t size) noexcept nog
         return API_KEY if equals(text, b"x-api-key", 9) else NAMES
     if size == 10:
         return CONNECTION if equals(text, b"connection", 10) else NAMES
+    if size == 11:
+        return RETRY_AFTER if equals(text, b"retry-after", 11) else NAMES
+    if size == 12:
+        if equals(text, b"content-type", 12):
+            return CONTENT_TYPE
+        return REQUEST_ID if equals(text, b"x-request-id", 12) else NAMES
     if size == 13:
         return AUTHORIZATION if equals(text, b"authorization", 13) else NAMES
     if size == 14:
-        return CONTENT_LENGTH if equals(text, b"content-length", 14) else NAMES
+        if equals(text, b"content-length", 14):
+            return CONTENT_LENGTH
+        return RETRY_AFTER_MS if equals(text, b"retry-after-ms", 14) else NAMES
     if size == 16:
         return CONTENT_ENCODING if equals(text, b"content-encoding", 16) else NAMES
     if size == 17:
@@ -114,6 +127,29 @@ cdef inline int name_of(const unsigned char *text, Py_ssize_t size) noexcept nog
     if size == 22:
         return TIMEOUT if equals(text, b"x-edgeproxy-timeout-ms", 22) else NAMES
     return NAMES
+
+
+cdef inline bint has(const Head *head, int name) noexcept nogil:
+    return head.seen >> name & 1
+
+
+cdef inline bint says(const Head *head, int name, const unsigned char *data, const char *lower, int size) noexcept nogil:
+    return head.size[name] == size and equals(data + head.at[name], lower, size)
+
+
+cdef inline Py_ssize_t length_of(const Head *head, const unsigned char *data) noexcept nogil:
+    """What Content-Length says; -1: nothing, or nothing that is beyond doubt."""
+    cdef Py_ssize_t length = 0
+    cdef unsigned char c
+    cdef int i
+    if not has(head, CONTENT_LENGTH) or not 1 <= head.size[<int>CONTENT_LENGTH] <= 15:
+        return -1
+    for i in range(head.size[<int>CONTENT_LENGTH]):
+        c = data[head.at[<int>CONTENT_LENGTH] + i]
+        if not 48 <= c <= 57:
+            return -1
+        length = length * 10 + c - 48
+    return length
 
 
 cdef inline void keep(Head *head, int name, const unsigned char *data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:

@@ -40,6 +40,8 @@ cdef class UpstreamConnection:
     cdef int lose(self) except -1
     cdef int part(self) except -1
     cdef int part_after(self, Relay relay) except -1
+    cdef int end_of_data(self, Relay relay, double now) except -1
+    cdef bint take_answer(self, Relay relay, bytes data) except -1
     cdef bint take_chunks(self, Relay relay, bytes data) except -1
     cdef int reset_message(self) except -1
 

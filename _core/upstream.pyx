@@ -6,12 +6,16 @@ where neither Content-Length nor chunked framing says otherwise.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from edgeproxy._core.chunks cimport are_whole_chunks, chunk_size
 from edgeproxy._core.clock cimport monotonic
 from edgeproxy._core.decimal cimport NUMBER_ROOM, digits_up_to
 from edgeproxy._core.direct cimport direct_fd, is_quiet, put_bytes, socket_fd
+from edgeproxy._core.head cimport (
+    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HEAD_WHOLE, REQUEST_ID, RETRY_AFTER, RETRY_AFTER_MS,
+    TRANSFER_ENCODING, UPGRADE, Head, has, length_of, says, scan_head,
+)
 from edgeproxy._core.relay cimport JSON_REPLY, PROTOCOL, RESET, STALE, STATUS, TRUNCATED, Relay
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -27,6 +31,13 @@ cdef frozenset READ = frozenset((
     b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"connection",
     b"retry-after", b"retry-after-ms", b"x-request-id", b"date",
 ))
+
+
+cdef unsigned int UNUSUAL = 1 << CONTENT_ENCODING | 1 << TRANSFER_ENCODING | 1 << UPGRADE
+cdef tuple READ_NUMBERS = (
+    (CONTENT_TYPE, b"content-type"), (DATE, b"date"), (RETRY_AFTER, b"retry-after"),
+    (RETRY_AFTER_MS, b"retry-after-ms"), (REQUEST_ID, b"x-request-id"),
+)
 
 
 cdef bytes with_length(bytes head, bytes body, bint has_body):
@@ -158,6 +169,9 @@ cdef class UpstreamConnection:
         if parser is None or (relay is None and not self.is_tailing):
             self.abort()  # bytes that nobody asked for
             return
+        if relay is not None and not (self.is_started or relay.is_stream) and self.take_answer(relay, data):
+            self.end_of_data(relay, now)
+            return
         self.is_started = True
         if not (self.is_between_chunks and relay is not None and self.take_chunks(relay, data)):
             try:
@@ -174,11 +188,43 @@ cdef class UpstreamConnection:
             if self.is_finished or self.is_dirty:
                 self.part()
             return
+        self.end_of_data(relay, now)
+
+    cdef int end_of_data(self, Relay relay, double now) except -1:
+        """What the callback has read goes to the client, and the end of the reply to the call's owner."""
         relay.flush(now)
         if relay.result:
             if relay is self.relay:
                 self.part_after(relay)
             relay.deliver()
+        return 0
+
+    cdef bint take_answer(self, Relay relay, bytes data) except -1:
+        """A whole good answer of known length that came in one piece, past llhttp; False: it says anything unusual."""
+        cdef const unsigned char *raw = data
+        cdef Py_ssize_t size = len(data)
+        cdef Head head
+        cdef dict headers
+        if size < 17 or memcmp(raw, b"HTTP/1.1 200 OK\r\n", 17) != 0:
+            return False
+        memset(&head, 0, sizeof(Head))
+        head.next = 17
+        if scan_head(raw, size, &head) != HEAD_WHOLE or head.again or head.seen & UNUSUAL:
+            return False
+        if size - head.end != length_of(&head, raw):
+            return False
+        if has(&head, CONNECTION) and not says(&head, CONNECTION, raw, b"keep-alive", 10):
+            return False
+        headers = {}
+        for number, name in READ_NUMBERS:
+            if has(&head, number):
+                headers[name] = data[head.at[<int>number]:head.at[<int>number] + head.size[<int>number]]
+        self.is_started = self.is_headed = self.is_framed = self.is_finished = self.is_kept_alive = True
+        self.status = 200
+        relay.on_head(200, headers, self.now)
+        relay.on_body(data[head.end:], self.now)
+        relay.on_complete()
+        return True
 
     cdef bint take_chunks(self, Relay relay, bytes data) except -1:
         """Whole chunks of a stream go to the relay past llhttp, which stands between two chunks before and after."""
