@@ -211,7 +211,7 @@ cdef class UpstreamConnection:
         head.next = 17
         if scan_head(raw, size, &head) != HEAD_WHOLE or head.again or head.seen & UNUSUAL:
             return False
-        if size - head.end != length_of(&head, raw):
+        if head.end > MAX_HEADER_BYTES or size - head.end != length_of(&head, raw):
             return False
         if has(&head, CONNECTION) and not says(&head, CONNECTION, raw, b"keep-alive", 10):
             return False

@@ -211,3 +211,65 @@ def test_a_large_body_goes_out_after_its_head() -> None:
     wire.provider.written.clear()
     wire.connection.send(wire.relay, b"Content-Length: ", b"x" * 100_000)
     assert bytes(wire.provider.written) == b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
+
+
+# --- a whole answer in one piece ---------------------------------------------------------------------------------
+
+TYPE, LENGTH = b"Content-Type: application/json\r\n", b"Content-Length: 2\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+ANSWERS = {
+    "plain": OK + TYPE + LENGTH + b"\r\n{}",
+    "all that is read": OK
+    + TYPE
+    + b"date: today\r\nRETRY-AFTER: 1\r\nRetry-After-Ms:  7 \r\nX-Request-ID:\tr\r\nServer: s\r\n"
+    + LENGTH
+    + b"\r\n{}",
+    "nothing in it": OK + TYPE + b"Content-Length: 0\r\n\r\n",
+    "keep-alive": OK + TYPE + LENGTH + b"Connection: Keep-Alive\r\n\r\n{}",
+    "close": OK + TYPE + LENGTH + b"Connection: close\r\n\r\n{}",
+    "a type with a parameter": OK + b"Content-Type: Application/JSON; charset=utf-8\r\n" + LENGTH + b"\r\n{}",
+    "another type": OK + b"Content-Type: text/html\r\n" + LENGTH + b"\r\n{}",
+    "no type": OK + LENGTH + b"\r\n{}",
+    "two types": OK + TYPE + TYPE + LENGTH + b"\r\n{}",
+    "packed": OK + TYPE + LENGTH + b"Content-Encoding: gzip\r\n\r\n{}",
+    "identity": OK + TYPE + LENGTH + b"Content-Encoding: identity\r\n\r\n{}",
+    "two lengths": OK + TYPE + LENGTH + LENGTH + b"\r\n{}",
+    "a length of letters": OK + TYPE + b"Content-Length: 2x\r\n\r\n{}",
+    "a length with a sign": OK + TYPE + b"Content-Length: +2\r\n\r\n{}",
+    "no length": OK + TYPE + b"\r\n{}",
+    "length and chunks": OK + TYPE + LENGTH + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunks": OK + TYPE + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "another reason": b"HTTP/1.1 200 Fine\r\n" + TYPE + LENGTH + b"\r\n{}",
+    "no reason": b"HTTP/1.1 200 \r\n" + TYPE + LENGTH + b"\r\n{}",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n" + TYPE + LENGTH + b"\r\n{}",
+    "not found": b"HTTP/1.1 404 Not Found\r\n" + TYPE + LENGTH + b"\r\n{}",
+    "after 100": b"HTTP/1.1 100 Continue\r\n\r\n" + OK + TYPE + LENGTH + b"\r\n{}",
+    "upgrade": OK + TYPE + LENGTH + b"Upgrade: h2c\r\nConnection: upgrade\r\n\r\n{}",
+    "a folded line": OK + TYPE + b"X: a\r\n b\r\n" + LENGTH + b"\r\n{}",
+    "a bare line feed": OK + TYPE + b"X: a\n" + LENGTH + b"\r\n{}",
+    "a space before the colon": OK + TYPE + b"X : a\r\n" + LENGTH + b"\r\n{}",
+    "a control in a value": OK + TYPE + b"X: \x01\r\n" + LENGTH + b"\r\n{}",
+    "a long line": OK + TYPE + b"X: " + b"a" * 8_300 + b"\r\n" + LENGTH + b"\r\n{}",
+    "many lines": OK + TYPE + b"X: a\r\n" * 130 + LENGTH + b"\r\n{}",
+}
+
+
+def seen_of(pieces: list[bytes]) -> tuple[object, ...]:
+    wire = Wire(is_stream=False).begin().feed(*pieces)
+    headers = {
+        name: value.strip() for name, value in wire.relay.headers.items() if name.startswith((b"c", b"r", b"x", b"d"))
+    }
+    for framing in (b"content-length", b"connection"):  # which nobody reads when the reply is here
+        headers.pop(framing, None)
+    return wire.result, wire.relay.status, headers, wire.relay.body, wire.is_kept, wire.provider.is_aborted
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
+def test_an_answer_in_one_piece_is_what_it_is_byte_by_byte(answer: bytes) -> None:
+    assert seen_of([answer]) == seen_of([answer[at : at + 1] for at in range(len(answer))])
+
+
+def test_what_follows_an_answer_in_its_piece_ends_the_connection() -> None:
+    wire = Wire(is_stream=False).begin().feed(ANSWERS["plain"] + b"HTTP/1.1 200 OK\r\n")
+    assert wire.provider.is_aborted
+    assert not wire.is_kept
