@@ -18,8 +18,12 @@ PHASES: tuple[tuple[str, str, str], ...] = (
     ("log", "the access line", r"telemetry/access\.py|control/accounts\.py:LogJournal|_core/line:"),
     ("meters", "metric slots", r"telemetry/(meters|live)\.py|_core/(slots|meters|counts):"),
     ("key", "digest of the key, account", r"proxy/authenticate\.py|control/accounts\.py|_core/keys:"),
-    ("build", "what goes upstream: body spliced, head, scanner", r"decode\.py:upstream_body|:new_scanner"),
-    ("decode", "one pass over the body, the members that routing needs", r"proxy/decode\.py|_core/request:"),
+    (
+        "build",
+        "what goes upstream: body spliced, head, scanner",
+        r"decode\.py:upstream_body|:Asked\.with_model|_core/upstream:with_length|:ChatScanner\.__|:ChatPatch\.__",
+    ),
+    ("decode", "one pass over the body, the members that routing needs", r"proxy/decode\.py|_core/(asked|spans):"),
     ("plan", "model, preferences, candidates", r"proxy/(plan|routes)\.py|_core/plan:"),
     ("hold", "ceiling price, credit", r"pipeline\.py:hold|accounts\.py:UnlimitedCredit|_core/(credit|money):"),
     ("limits", "limits of the lane", r"_core/(limiter|limits):|proxy/(limits|queue)\.py"),
@@ -33,18 +37,22 @@ PHASES: tuple[tuple[str, str, str], ...] = (
     ("tls", "TLS to the provider", r"_core/tls:|aiofastnet"),
     ("relay", "from provider to client", r"_core/relay:"),
     ("timers", "deadlines", r"_core/wheel:|node/worker\.py:Worker\._tick"),
-    ("answer", "the answer's head and body to the client", r"proxy/(heads|answer)\.py"),
+    ("answer", "the answer's head and body to the client", r"proxy/(heads|answer)\.py|_core/reply:"),
     (
         "settle",
         "usage x price, the record",
-        r"proxy/settle\.py|:Call\.(finish|_record|_settle)|domain/(usage|record)|_core/(usage|tariff):",
+        r"proxy/settle\.py|:Call\.(finish|serve|_record|_count|_resolve_hold)|domain/(usage|record|charge)|_core/(usage|tariff):",
     ),
     (
         "door",
         "the request's head and body, framing of the answer",
-        r"aiohttp|(express_door|guest|surfaces|guard|connections)\.py|_core/(door|head):",
+        r"aiohttp|(express_door|guest|surfaces|guard|connections)\.py|_core/(door|head|body|rules):",
     ),
-    ("pipeline", "the coroutine and its driver, the call's objects", r"edgeproxy/proxy/|edgeproxy/node/|_core/drive:"),
+    (
+        "pipeline",
+        "the coroutine and its driver, the call's objects",
+        r"edgeproxy/proxy/|edgeproxy/node/|_core/(drive|identity|clock):",
+    ),
     (LOOP, "uvloop, libuv, asyncio", r"uvloop:|asyncio/"),
 )
 MATCHERS = tuple((phase, re.compile(pattern)) for phase, _, pattern in PHASES)
@@ -85,8 +93,8 @@ def short(file: str) -> str:
 
 
 def compiled(symbol: str) -> str:
-    """`__pyx_f_9edgeproxy_5_core_5relay_5Relay_deliver` is `_core/relay:Relay.deliver`."""
-    match = re.match(r"__pyx_(?:f|pf|pw|tp_new|tp_dealloc|getprop|setprop)_", symbol)
+    """`__pyx_f_9edgeproxy_5_core_5relay_5Relay_deliver` is `_core/relay:Relay.deliver`; of typed Python the file."""
+    match = re.match(r"__pyx_(?:f|gb|pf|pw|tp_new|tp_dealloc|getprop|setprop)_", symbol)
     if match is None:
         return symbol
     rest, parts = symbol[match.end() :], []
@@ -100,6 +108,8 @@ def compiled(symbol: str) -> str:
         parts.append(rest)
     if parts[:2] == ["edgeproxy", "_core"]:
         return f"_core/{parts[2]}:{'.'.join(parts[3:])}"
+    if parts[0] == "edgeproxy" and len(parts) > 3:
+        return f"edgeproxy/{parts[1]}/{parts[2]}.py:{'.'.join(parts[3:])}"
     return f"{parts[0]}:{'.'.join(parts[2:] or parts[1:])}"
 
 

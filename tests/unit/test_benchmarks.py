@@ -1,6 +1,8 @@
 """The arithmetic and the generated files of the benchmarks: a wrong ratio is worse than none."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,8 @@ def test_compiled_functions_have_readable_names() -> None:
             "_core/upstream:UpstreamConnection.data_received"
         ),
         "__pyx_f_9edgeproxy_5_core_4text_skip_string": "_core/text:skip_string",
+        "__pyx_f_9edgeproxy_5proxy_4call_4Call_finish": "edgeproxy/proxy/call.py:Call.finish",
+        "__pyx_gb_9edgeproxy_5proxy_8pipeline_2generator": "edgeproxy/proxy/pipeline.py:generator",
         "uv__io_poll": "uv__io_poll",
     }
     assert {symbol: phases.compiled(symbol) for symbol in names} == names
@@ -146,3 +150,10 @@ def test_costs_of_calls_are_left_to_the_called_function(tmp_path: Path) -> None:
     counts = callgrind.read(dump)
     assert counts.own == {("main",): 3, ("inner", "main"): 700}
     assert counts.times == {("inner", "main"): 4}
+
+
+@pytest.mark.parametrize("tool", ["versus", "budget", "load.delay", "load.failover", "load.soak"])
+def test_each_tool_says_how_it_is_used(tool: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{tool}", "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "usage" in told.stdout
