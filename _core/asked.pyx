@@ -121,13 +121,15 @@ cdef class Asked:
 
     cpdef bytes with_model(self, bytes model, bytes add):
         """The body of a plain request with `model` (JSON) for its model and the members `add` behind all others."""
+        if self.model_index < 0:
+            raise ValueError("the request is not plain")
+        if model is None or add is None:
+            raise TypeError("a body is made of texts")
         cdef Spans spans = self.spans
         cdef const char *body = PyBytes_AS_STRING(spans.body)
         cdef Member *member = spans.members + self.model_index
         cdef Py_ssize_t last = spans.members[spans.size - 1].stop, more = PyBytes_GET_SIZE(add)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(spans.body) + PyBytes_GET_SIZE(model) - member.stop + member.start
-        if self.model_index < 0:
-            raise ValueError("the request is not plain")
         cdef bytes made = PyBytes_FromStringAndSize(NULL, size + more + (1 if more else 0))
         cdef char *p = PyBytes_AS_STRING(made)
         p = put(p, body, member.start)
@@ -147,6 +149,8 @@ cdef inline char *put(char *to, const char *text, Py_ssize_t size) noexcept nogi
 
 cpdef Asked plain(Spans spans):
     """The request, when it says nothing rare; None leaves it, good or bad, to whoever reads all of it."""
+    if spans is None:
+        raise TypeError("a request has spans")
     cdef const char *body = PyBytes_AS_STRING(spans.body)
     cdef const char *value
     cdef Member *member

@@ -8,11 +8,11 @@ cdef inline double read(int clock) noexcept nogil:
     return <double>ts.tv_sec + <double>ts.tv_nsec * 1e-9
 
 
-cpdef double monotonic() noexcept:
+cpdef double monotonic() noexcept:  # nothing here raises
     """The same as `time.monotonic()`."""
     return read(CLOCK_MONOTONIC)
 
 
-cpdef double wall() noexcept:
+cpdef double wall() noexcept:  # nothing here raises
     """The same as `time.time()`."""
     return read(CLOCK_REALTIME)

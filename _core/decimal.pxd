@@ -27,6 +27,17 @@ cdef inline int put_number(Buffer *out, int64_t value) except -1:
     return append(out, start, end - start)
 
 
+cdef inline int put_padded(Buffer *out, int64_t value, int places) except -1:
+    """The last `places` digits of `value`, zeros in front and all. Zero or more."""
+    cdef int place
+    reserve(out, places)
+    for place in range(places - 1, -1, -1):
+        out.data[out.size + place] = c'0' + <char>(value % 10)
+        value //= 10
+    out.size += places
+    return 0
+
+
 cdef inline int put_fraction(Buffer *out, int64_t value, int places) except -1:
     """`value` of the last of `places` decimals, without zeros at its end: (12500, 3) is 12.5. Zero or more."""
     cdef int64_t unit = 1

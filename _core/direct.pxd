@@ -28,7 +28,7 @@ cdef inline int direct_fd(object transport) except -2:
     return socket_fd(transport)
 
 
-cdef inline bint is_quiet(int fd) noexcept:
+cdef inline bint is_quiet(int fd) noexcept:  # nothing here raises
     """Nothing waits on the socket to be read: no byte, no end, no error. Without a descriptor nobody can tell."""
     cdef char byte
     if fd < 0:

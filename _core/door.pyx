@@ -121,7 +121,7 @@ cdef class Door:
         if self.phase < LEAVING:
             self.leave(monotonic())
 
-    cdef bint is_soon_whole(self) noexcept:
+    cdef bint is_soon_whole(self) noexcept:  # nothing here raises
         """Whether the rest of the body is worth reading only for the connection's sake."""
         cdef bint is_on_its_way = self.body.wire > 0 or not self.head.seen >> EXPECT & 1
         return is_on_its_way and self.body.fault is None and 0 <= self.body.length <= self.body.wire + MAX_SKIP
@@ -207,7 +207,7 @@ cdef class Door:
 
     # --- deadlines ---------------------------------------------------------------------------------------------
 
-    cdef double limit(self, double now) noexcept:
+    cdef double limit(self, double now) noexcept:  # nothing here raises
         if self.phase == FREE:
             return self.began_at + (self.rules.keepalive_s if self.partial is None else self.rules.header_s)
         if (self.phase == BODY or self.phase == SKIP) and self.body.fault is None:
@@ -305,7 +305,7 @@ cdef class Door:
                 return False
         return self.rules.accepts((data + head.at[<int>HOST])[:head.size[<int>HOST]])
 
-    cdef bint read_length(self, const unsigned char *data) noexcept:
+    cdef bint read_length(self, const unsigned char *data) noexcept:  # nothing here raises
         """How the body is framed; False when it is not beyond doubt."""
         cdef Head *head = &self.head
         if has(head, TRANSFER_ENCODING):

@@ -121,7 +121,7 @@ cdef class Limiter:
 
     # Who waits: each worker its own row, the bound is the node's
 
-    cdef int total_waiting(self, int pool) noexcept:
+    cdef int total_waiting(self, int pool) noexcept:  # nothing here raises
         cdef int worker, total = 0
         for worker in range(self.table.sizes.workers):
             total += edge_load32(self.table.columns.waiting + worker * self.table.sizes.pools + pool)

@@ -6,7 +6,7 @@ from libc.string cimport memset
 from libc.time cimport gmtime_r, time_t, tm
 
 from edgeproxy._core.buffer cimport Buffer, append, append_text, dispose
-from edgeproxy._core.decimal cimport put_fraction, put_nano, put_number
+from edgeproxy._core.decimal cimport put_fraction, put_nano, put_number, put_padded
 from edgeproxy.domain.record cimport CallRecord
 from edgeproxy.domain.usage cimport Usage
 
@@ -76,9 +76,7 @@ cdef int put_time(Buffer *out, double at) except -1:
         )
         second_of_text = second
     append_text(out, text_of_second)
-    put_number(out, ms // 100)
-    put_number(out, ms // 10 % 10)
-    put_number(out, ms % 10)
+    put_padded(out, ms, 3)
     return append_text(out, b'Z"')
 
 

@@ -376,7 +376,7 @@ cdef class ChatPatch:
         out.size = p - out.data
         return 0
 
-    cdef char *write_missing(self, char *p, bytes usage) noexcept:
+    cdef char *write_missing(self, char *p, bytes usage) noexcept:  # nothing here raises
         """The members that every reply has and this one lacks, at its head."""
         cdef int part
         cdef char *start = p

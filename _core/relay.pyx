@@ -118,7 +118,7 @@ cdef class Relay:
         self.collected_as = result
         return 0
 
-    cdef bint is_streaming(self) noexcept:
+    cdef bint is_streaming(self) noexcept:  # nothing here raises
         return self.phase == STREAMING
 
     cdef int on_body(self, bytes chunk, double now) except -1:

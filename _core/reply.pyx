@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from edgeproxy._core.buffer cimport Buffer, append, append_text, dispose
-from edgeproxy._core.decimal cimport put_number
+from edgeproxy._core.decimal cimport put_number, put_padded
 from edgeproxy.domain.charge cimport Charge
 
 cdef int64_t NANO_PER_DOLLAR = 1_000_000_000
@@ -34,13 +34,10 @@ cdef int put_served(Buffer *out, bytes provider, int attempts) except -1:
 
 cdef int put_cost(Buffer *out, Charge charge) except -1:
     """Dollars, with all nine decimals."""
-    cdef int64_t unit = NANO_PER_DOLLAR // 10, rest = charge.total % NANO_PER_DOLLAR
     append_text(out, b"X-Edgeproxy-Cost: ")
     put_number(out, charge.total // NANO_PER_DOLLAR)
     append_text(out, b".")
-    while unit:
-        put_number(out, rest // unit % 10)
-        unit //= 10
+    put_padded(out, charge.total, 9)
     return append_text(out, b"\r\n")
 
 

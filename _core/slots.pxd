@@ -38,7 +38,6 @@ cdef class Counter:
     cdef Py_ssize_t size
 
     cpdef add(self, Py_ssize_t offset=*, int64_t amount=*)
-    cpdef add_each(self, tuple amounts)
 
 
 @cython.final

@@ -183,14 +183,6 @@ cdef class Counter:
             raise IndexError(f"count {offset} of {self.size}")
         self.at[offset] += amount
 
-    cpdef add_each(self, tuple amounts):
-        """Count in all of them, an amount each."""
-        cdef Py_ssize_t position
-        if len(amounts) != self.size:
-            raise IndexError(f"{len(amounts)} amounts for {self.size} counts")
-        for position in range(self.size):
-            self.at[position] += <int64_t>amounts[position]
-
 
 @cython.final
 cdef class Histogram:

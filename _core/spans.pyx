@@ -138,6 +138,8 @@ cdef class Spans:
 
     cpdef value(self, str key):
         """The text of the value of `key`, or None."""
+        if key is None:
+            raise TypeError("key is not None")
         cdef Py_ssize_t size = 0
         cdef const char *text = PyUnicode_AsUTF8AndSize(key, &size)
         cdef Py_ssize_t i = self.find(text, size)
@@ -149,6 +151,8 @@ cdef class Spans:
 
     cpdef span(self, str key):
         """Where the value of `key` lies: `body[start:stop]`, or None."""
+        if key is None:
+            raise TypeError("key is not None")
         cdef Py_ssize_t size = 0
         cdef const char *text = PyUnicode_AsUTF8AndSize(key, &size)
         cdef Py_ssize_t i = self.find(text, size)
@@ -161,6 +165,8 @@ cdef class Spans:
 
     cpdef only(self, tuple names):
         """An object of the members that are called one of `names` (plain ASCII), in the order of `names`."""
+        if names is None:
+            raise TypeError("names is not None")
         cdef Py_ssize_t size = 0, room = 2
         cdef const char *text
         cdef char *p
@@ -182,7 +188,7 @@ cdef class Spans:
         (p if room > 2 else p + 1)[0] = c'}'
         return made
 
-    cdef char *write_member(self, char *p, const char *name, Py_ssize_t size, Py_ssize_t i) noexcept:
+    cdef char *write_member(self, char *p, const char *name, Py_ssize_t size, Py_ssize_t i) noexcept:  # nothing here raises
         """`"name":value,`; the answer is the place of the comma."""
         cdef Py_ssize_t length = self.members[i].stop - self.members[i].start
         p[0] = c'"'
@@ -244,6 +250,8 @@ cdef inline Place key_end(Place p) noexcept nogil:
 
 cpdef Spans scan(bytes body):
     """Judge `body` strictly and find its top-level members; SpanError says why not."""
+    if body is None:
+        raise TypeError("a body is bytes")
     cdef Spans spans = Spans.__new__(Spans)
     cdef Place start = <Place>PyBytes_AS_STRING(body)
     cdef Place end = start + PyBytes_GET_SIZE(body)
@@ -300,6 +308,8 @@ cpdef bytes splice(bytes body, Spans spans, dict replace, remove, bytes add):
 
     Keys that are not there are passed over. `add` is members as text, without a comma around them.
     """
+    if body is None or spans is None or replace is None or add is None:
+        raise TypeError("a splice needs all of its arguments")
     if body is not spans.body and body != spans.body:
         raise ValueError("these spans belong to another body")
     cdef Edit *edits = <Edit *>PyMem_Malloc((spans.size + 1) * sizeof(Edit))
@@ -351,7 +361,7 @@ cdef bytes copy_of(Spans spans, Edit *edits, bytes add):
     return copied
 
 
-cdef void write(Copy *copy, Spans spans, Edit *edits, bytes add) noexcept:
+cdef void write(Copy *copy, Spans spans, Edit *edits, bytes add) noexcept:  # nothing here raises
     """Every member that remains stands behind the text that stood in front of it: so there is one comma between two."""
     cdef const char *body = PyBytes_AS_STRING(spans.body)
     cdef Member *member

@@ -74,7 +74,7 @@ cdef class ChatScanner:
         dispose(&self.joined)
         dispose(&self.memo.texts)
 
-    cdef void clear_out(self) noexcept:
+    cdef void clear_out(self) noexcept:  # nothing here raises
         clear(&self.out)
 
     cdef int fail(self, Failure failure) except -1:

@@ -19,6 +19,7 @@ cdef class RouteTable:
 
     cdef int cell(self, int scope, int index) except -1
     cdef int check_lane(self, int lane) except -1
+    cdef int check_given(self, Candidates candidates, dice) except -1  # neither may be None
     cdef int forget(self, int cell) except -1
     cdef int own(self, Attempt attempt) except -1
     cdef Attempt enter(

@@ -93,6 +93,9 @@ cdef class RouteTable:
 
     # Slots: written by the supervisor only
 
+    cdef int check_given(self, Candidates candidates, dice) except -1:
+        return self.check_lane(-1 if candidates is None or dice is None else candidates.highest_route)
+
     def bind(self, int route, int host, int endpoint, int pool, int max_concurrency, double lease_s=0.0):
         """Say what a route belongs to. What is known of it stays."""
         self.cell(SCOPE_HOST, host)
@@ -218,7 +221,7 @@ cdef class RouteTable:
         cdef uint64_t group
         cdef int64_t tokens = max(prompt_tokens, 0) + max(output_tokens, 0)
         cdef int position, round
-        self.check_lane(candidates.highest_route)
+        self.check_given(candidates, dice)
         if eligible & candidates.limited:
             eligible &= ~held_back(&self.columns, candidates, eligible, tokens, ns(now))
         rank(
@@ -251,18 +254,18 @@ cdef class RouteTable:
         self, Candidates candidates, int position, long long tokens, uint64_t tenant, double now, Dice dice
     ):
         """An attempt at exactly this position, or None. For strict orders; it never trickles."""
-        self.check_lane(candidates.highest_route)
+        self.check_given(candidates, dice)
         if not 0 <= position < candidates.count:
             raise IndexError(f"position {position} of {candidates.count}")
         return self.enter(candidates, position, False, max(tokens, 0), tenant, now, dice)
 
     cpdef retry_after_s(self, Candidates candidates, uint64_t eligible, double now):
         """How long until the first of the `eligible` positions may let a call in."""
-        self.check_lane(candidates.highest_route)
+        self.check_given(candidates, self)
         return soonest_ms(&self.columns, &self.sizes, candidates, eligible, ms(now)) / 1000.0
 
     cdef int own(self, Attempt attempt) except -1:
-        if attempt.table is not self:
+        if attempt is None or attempt.table is not self:
             raise ValueError("the attempt is of another table")
 
     # The outcome: the first one of an attempt counts, then finish
@@ -391,7 +394,7 @@ cdef class RouteTable:
         self, Candidates candidates not None, uint64_t eligible, long long prompt_tokens, long long output_tokens, double now
     ):
         """What `pick` would see: (position, share of the next draw, state of the scope that decides, why) of each."""
-        self.check_lane(candidates.highest_route)
+        self.check_given(candidates, self)
         return explained(
             &self.columns, &self.sizes, candidates, eligible, <double>prompt_tokens, <double>output_tokens, ms(now)
         )

@@ -217,6 +217,8 @@ cpdef bytes write_usage(Usage usage, Charge charge, bytes raw):
     """The `usage` object for the client: the provider's own, with ours on top. `charge` None: the price is unknown."""
     cdef Seen seen
     cdef Buffer out
+    if usage is None:
+        raise TypeError("what is shown is some usage")
     cdef int64_t prompt = usage.prompt, completion = usage.completion
     is_kept = raw is not None and not usage.is_estimated and look(&seen, raw)
     if not is_kept:

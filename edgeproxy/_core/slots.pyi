@@ -32,7 +32,6 @@ class MetricSlots:
 @final
 class Counter:
     def add(self, offset: int = 0, amount: int = 1) -> None: ...
-    def add_each(self, amounts: tuple[int, ...]) -> None: ...
 
 @final
 class Histogram:

@@ -14,7 +14,7 @@ from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Pick
 
 NO_PREFERENCES = Preferences()
-BY_PRICE = Pick.PRICE
+BY_PRICE = Pick.PRICE  # a member is dear to look up, and this is once a call
 PRICE_SORTS = frozenset(("price", "throughput", "latency"))
 MOST_DOLLARS = 10**12
 _WIDER = {"fp4": {"fp4", "mxfp4", "nvfp4"}, "fp8": {"fp8", "mxfp8"}}  # contract 2.2, quantizations

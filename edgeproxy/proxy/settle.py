@@ -7,7 +7,7 @@ from edgeproxy.proxy.heads import answer
 from edgeproxy.telemetry.metrics import Outcome
 
 DONE = b"data: [DONE]\n\n"
-OK = Outcome.OK
+OK = Outcome.OK  # a member is dear to look up, and this is once a call
 
 
 def settle_stream(call: Call) -> None:
