@@ -45,6 +45,7 @@ static void content(answer *a, const char *text, const char *end, uint64_t now, 
     if ((size_t)(got_end - at) != buf_len(&expected) || memcmp(at, buf_at(&expected), buf_len(&expected)))
         flag(a, CHANGED, "content is not what was sent", text, (size_t)(end - text), t);
     histogram_add(number ? &t->delay : &t->first_delay, now - sent_at);
+    if (number) moments_add(&t->delay_moments, now - sent_at, now);
     if (!a->last_at) histogram_add(&t->ttft, now - a->intended_at);
     else histogram_add(&t->gap, now - a->last_at);
     a->last_at = now;

@@ -42,6 +42,32 @@ static void histogram_print(const char *name, const histogram *h) {
     puts("},");
 }
 
+void moments_add(moments *m, uint64_t nanoseconds, uint64_t now) {
+    if (now >= m->ends_at) {
+        if (m->now.count && m->count < MOMENTS) {
+            m->p50_us[m->count] = percentile_us(&m->now, .5);
+            m->p99_us[m->count++] = percentile_us(&m->now, .99);
+        }
+        memset(&m->now, 0, sizeof m->now);
+        m->ends_at = now + MOMENT_NS;
+    }
+    histogram_add(&m->now, nanoseconds);
+}
+
+static void numbers_print(const char *name, const double *values, unsigned count) {
+    printf("\"%s\": [", name);
+    for (unsigned i = 0; i < count; i++) printf("%s%.1f", i ? ", " : "", values[i]);
+    printf("]");
+}
+
+static void moments_print(const char *name, const moments *m) {
+    printf("  \"%s_moments_us\": {", name);
+    numbers_print("p50", m->p50_us, m->count);
+    printf(", ");
+    numbers_print("p99", m->p99_us, m->count);
+    puts("},");
+}
+
 static void counts_print(const char *name, const char *const *names, const uint64_t *counts, unsigned size) {
     printf("  \"%s\": {", name);
     for (unsigned i = 0; i < size; i++) printf("%s\"%s\": %" PRIu64, i ? ", " : "", names[i], counts[i]);
@@ -76,6 +102,7 @@ void tally_print(const tally *t, double elapsed_s, double drained_s, double clie
     histogram_print("latency", &t->latency);
     histogram_print("ttft", &t->ttft);
     histogram_print("delay", &t->delay);
+    moments_print("delay", &t->delay_moments);
     histogram_print("first_delay", &t->first_delay);
     histogram_print("gap", &t->gap);
     printf("  \"first_failure\": \"%s\",\n", t->first_failure);

@@ -10,6 +10,16 @@ typedef struct {
     uint64_t count, sum, max;
 } histogram;
 
+/* The same values by tenths of a second: a machine that others disturb now and then is itself in the median one. */
+#define MOMENT_NS 100000000ull
+#define MOMENTS 1200
+typedef struct {
+    histogram now;
+    uint64_t ends_at;
+    double p50_us[MOMENTS], p99_us[MOMENTS];
+    unsigned count;
+} moments;
+
 typedef enum {
     DONE,                 /* everything arrived, in order and unchanged */
     ERROR_EVENT,          /* committed, then ended by one typed error event */
@@ -25,10 +35,12 @@ typedef struct {
     uint64_t started, outcomes[OUTCOMES], wrongs[WRONGS], statuses[600], broken;
     uint64_t events, joined, comments, bytes, connections;
     histogram latency, ttft, delay, gap, first_delay;
+    moments delay_moments;
     char first_failure[512]; /* one sample, so that a reader knows where to look */
 } tally;
 
 void histogram_add(histogram *h, uint64_t nanoseconds);
+void moments_add(moments *m, uint64_t nanoseconds, uint64_t now);
 void tally_failure(tally *t, const char *what, const char *data, unsigned long size);
 void tally_print(const tally *t, double elapsed_s, double drained_s, double client_cpu_s);
 

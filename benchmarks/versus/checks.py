@@ -116,7 +116,7 @@ def latency(figures: Figures) -> list[Check]:
 
 
 def streams(figures: Figures, held: Held | None) -> list[Check]:
-    delay = ratio(figures.clients("edgeproxy", EVENTS, "p99"), figures.clients("nginx", EVENTS, "p99"))
+    delay = ratio(figures.delays("edgeproxy", EVENTS), figures.delays("nginx", EVENTS))
     is_whole = held is not None and not held.failed
     open_at_once = held.open_at_once if held is not None and is_whole else None
     each = held.bytes_per_stream / 1024 if held is not None and is_whole else None

@@ -26,6 +26,10 @@ class Figures:
     def clients(self, row: str, window: Window, percentile: str, clock: str = "") -> list[float]:
         return [one.client[f"{clock or window.clock}_us"][percentile] for one in self.rounds(row, window)]
 
+    def delays(self, row: str, window: Window) -> list[float]:
+        """p99 of the events' delay in the median tenth of a second, µs."""
+        return [one.moment("p99") for one in self.rounds(row, window)]
+
     def added(self, row: str, window: Window, percentile: str) -> list[float]:
         direct = median(self.clients("direct", window, percentile))
         return [] if direct is None else [value - direct for value in self.clients(row, window, percentile)]

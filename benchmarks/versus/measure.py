@@ -37,11 +37,19 @@ class Measured:
     def rate(self) -> float:
         return self.calls / float(self.client["elapsed_s"])
 
+    def moment(self, percentile: str) -> float:
+        """Of the events' delay, µs, in the median tenth of a second of the window."""
+        return statistics.median(map(float, self.client["delay_moments_us"][percentile]))
+
+    @property
+    def is_disturbed(self) -> bool:
+        return self.others_share > NOISY
+
     def why_void(self, is_forced: bool) -> str:
         failed = failed_calls(self.client)
         if failed or not self.calls:
             return f"{failed} failed calls ({self.client['first_failure'] or 'none succeeded'})"
-        if self.others_share > NOISY and not is_forced:
+        if self.is_disturbed and not is_forced:
             return f"others used {self.others_share:.0%} of the machine"
         return ""
 

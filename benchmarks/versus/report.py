@@ -41,7 +41,7 @@ class Report:
 
     def main_line(self, row: str, base: str) -> list[str]:
         figures = self.figures
-        delay, base_delay = (figures.clients(name, EVENTS, "p99") for name in (row, base))
+        delay, base_delay = (figures.delays(name, EVENTS) for name in (row, base))
         return [
             row,
             *(shown(figures.per_call_us(row)), times(calls_ratio(figures, row, base))),
