@@ -58,7 +58,7 @@ cdef class RequestBody:
             self.pieces = self.pieces or []
             self.pieces.append(data[start:start + size])
         elif self.is_whole and at == 0:
-            self.first = data[start:start + size]
+            self.first = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, size)
         else:
             if self.first is None:
                 self.first = PyBytes_FromStringAndSize(NULL, self.length)

@@ -1,15 +1,14 @@
 from edgeproxy._core.body cimport RequestBody
+from edgeproxy._core.exchange cimport Exchange
 from edgeproxy._core.head cimport Head
 from edgeproxy._core.rules cimport DoorRules
 from edgeproxy._core.wheel cimport Timer
 
 
-cdef class Door:
+cdef class Door(Exchange):           # its transport is None once lost
     cdef readonly object server
     cdef DoorRules rules
-    cdef readonly object transport   # None once lost
-    cdef readonly int fd             # for `direct.put`; -1: by the transport
-    cdef public object client        # set while a call listens
+    cdef readonly object client      # set while a call listens
     cdef Timer timer
     cdef double visit_at             # when the wheel comes by at the latest
     cdef int phase
@@ -22,13 +21,12 @@ cdef class Door:
     cdef double leaves_at            # when nothing more is awaited of it
     cdef Head head
     cdef bytes data                  # what the offsets of `head` point into
-    cdef readonly double received_at
-    cdef readonly str surface
-    cdef bint wants_alive            # neither side has asked for the connection's end
 
     cdef RequestBody body
     cdef public object arrival       # what the call awaits while its body comes
 
+    cpdef begin(self)
+    cpdef body_changed(self)
     cdef double limit(self, double now) noexcept
     cdef int limit_to(self, double until) except -1
     cdef bint is_soon_whole(self) noexcept

@@ -4,7 +4,7 @@
 A request is a call of ours when its line is one of the known ones and nothing in its head is unusual. Every other is
 given away as it came, before a byte of it is interpreted. Whatever goes wrong in a callback ends this connection only.
 """
-from cpython.unicode cimport PyUnicode_DecodeUTF8
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.string cimport memchr, memset
 
 from edgeproxy._core.body cimport RequestBody
@@ -48,20 +48,21 @@ cdef class Door:
         self.rules = server.rules
         self.body = RequestBody(self.rules.body_limit)
         self.wants_alive = True
+        self.is_http11 = True  # no other line is a call's
+
+    cpdef begin(self):
+        raise NotImplementedError
+
+    cpdef body_changed(self):
+        raise NotImplementedError
 
     # --- the exchange ------------------------------------------------------------------------------------------
 
-    @property
-    def keeps_alive(self):
+    cpdef bint stays_open(self) except? -1:
         return self.wants_alive and not self.body.is_overrun and (self.body.is_whole or self.is_soon_whole())
 
-    @keeps_alive.setter
-    def keeps_alive(self, bint value):
-        self.wants_alive = value
-
-    @property
-    def is_http11(self):
-        return True  # no other line is a call's
+    cpdef listen(self, client):
+        self.client = client
 
     @property
     def is_free(self):
@@ -82,27 +83,24 @@ cdef class Door:
     def has_body_begun(self):
         return self.body.wire > 0
 
-    def header(self, str name):
-        """The value of one of the headers that calls ask for."""
+    cpdef bytes header(self, str name):
         cdef int number = NAMES_OF[name]
         if self.data is None or not self.head.seen >> number & 1:
             return None
         cdef const char *data = <const char *><const unsigned char *>self.data
-        return PyUnicode_DecodeUTF8(data + self.head.at[number], self.head.size[number], "surrogateescape")
+        return PyBytes_FromStringAndSize(data + self.head.at[number], self.head.size[number])
 
-    def take_body(self):
-        """The body, when all of it is here."""
+    cpdef bytes take_body(self):
         return self.body.take() if self.body.is_whole else None
 
-    def write(self, bytes data):
+    cpdef write(self, bytes data):
         if self.phase < LEAVING:
             put_bytes(self.transport, self.fd, data)
 
-    def ended(self):
-        """The call is over, its last byte is written."""
+    cpdef ended(self):
         if self.phase >= LEAVING:
             return
-        if not self.keeps_alive or self.is_paused:
+        if not self.stays_open() or self.is_paused:
             self.leave(monotonic())
         elif self.body.is_whole:
             self.become_free()

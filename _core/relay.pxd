@@ -31,12 +31,18 @@ cdef enum:
     OVER = 4
 
 
+cdef class RelayOwner:
+    cpdef committed(self, double now)
+    cpdef woken(self)
+    cpdef bytes early_head(self)
+
+
 @cython.final
 cdef class Relay:
     # the client's side; lives as long as the call
     cdef object client            # transport; None once the client is gone
     cdef int client_fd            # for `direct.put`; -1: by the transport
-    cdef object owner             # committed(now), woken() when `result` is set, early_head() for a reply without a provider
+    cdef RelayOwner owner
     cdef readonly bint is_stream
     cdef bint is_chunked          # HTTP/1.1 framing; an HTTP/1.0 reply ends with the connection
     cdef bint wants_comments

@@ -46,9 +46,25 @@ cdef inline int size_line_of(Py_ssize_t size, char *line) noexcept nogil:
     return digits + 2
 
 
+cdef class RelayOwner:
+    """Whom a relay tells about its attempt."""
+
+    cpdef committed(self, double now):
+        """The first meaningful event is here."""
+        raise NotImplementedError
+
+    cpdef woken(self):
+        """The attempt is over, and `result` says how."""
+        raise NotImplementedError
+
+    cpdef bytes early_head(self):
+        """What opens a reply before any provider has answered."""
+        raise NotImplementedError
+
+
 @cython.final
 cdef class Relay:
-    def __cinit__(self, client, owner, Wheel wheel not None, bint is_stream, bint is_chunked, bint wants_comments,
+    def __cinit__(self, client, RelayOwner owner not None, Wheel wheel not None, bint is_stream, bint is_chunked, bint wants_comments,
                   double slow_reader_s=120.0, int client_fd=FIND_OUT):
         self.client = client
         self.client_fd = direct_fd(client) if client_fd == FIND_OUT else client_fd

@@ -3,13 +3,20 @@ cimport cython
 from edgeproxy._core.relay cimport Relay
 
 
+cdef class ConnectionPool:
+    cpdef opened(self, UpstreamConnection connection)
+    cpdef released(self, UpstreamConnection connection)
+    cpdef tailing(self, UpstreamConnection connection)
+    cpdef lost(self, UpstreamConnection connection)
+
+
 @cython.final
 cdef class UpstreamConnection:
     cdef object transport
     cdef int fd                   # for `direct.put`; -1: by the transport
     cdef int socket               # the descriptor, also below TLS; -1: none
     cdef object parser            # httptools.HttpResponseParser; None once closed
-    cdef object pool              # released(connection) when it may carry another call, lost(connection) when it is gone
+    cdef ConnectionPool pool      # None once closed
     cdef Relay relay              # the reply in progress; None between calls
 
     cdef double now               # of the callback that runs
@@ -46,7 +53,7 @@ cdef class UpstreamConnection:
     cdef int reset_message(self) except -1
 
     cpdef send(self, Relay relay, bytes head, bytes body)
-    cpdef is_fit(self)
-    cpdef pending(self)
+    cpdef bint is_fit(self) except -1
+    cpdef Py_ssize_t pending(self) except -1
     cpdef abort(self)
     cpdef detach(self, Relay relay)

@@ -55,9 +55,27 @@ cdef bytes with_length(bytes head, bytes body, bint has_body):
     return made
 
 
+cdef class ConnectionPool:
+    """Whom connections tell what becomes of them."""
+
+    cpdef opened(self, UpstreamConnection connection):
+        raise NotImplementedError
+
+    cpdef released(self, UpstreamConnection connection):
+        """It may carry another call."""
+        raise NotImplementedError
+
+    cpdef tailing(self, UpstreamConnection connection):
+        """Its call is over, the last bytes of the reply are still to come."""
+        raise NotImplementedError
+
+    cpdef lost(self, UpstreamConnection connection):
+        raise NotImplementedError
+
+
 @cython.final
 cdef class UpstreamConnection:
-    def __cinit__(self, pool):
+    def __cinit__(self, ConnectionPool pool not None):
         self.pool = pool
         self.parser = HttpResponseParser(self)
         self.headers = {}
@@ -82,11 +100,11 @@ cdef class UpstreamConnection:
     def is_busy(self):
         return self.relay is not None
 
-    cpdef is_fit(self):
+    cpdef bint is_fit(self) except -1:
         """It may carry a call: neither closed nor about to be. An end that no callback has told yet counts."""
         return not self.is_closed and not self.is_dirty and is_quiet(self.socket)
 
-    cpdef pending(self):
+    cpdef Py_ssize_t pending(self) except -1:
         """Bytes of the request that the provider has not taken yet."""
         return self.transport.get_write_buffer_size() if not self.is_closed else 0
 
@@ -218,11 +236,11 @@ cdef class UpstreamConnection:
         headers = {}
         for number, name in READ_NUMBERS:
             if has(&head, number):
-                headers[name] = data[head.at[<int>number]:head.at[<int>number] + head.size[<int>number]]
+                headers[name] = (raw + head.at[<int>number])[:head.size[<int>number]]
         self.is_started = self.is_headed = self.is_framed = self.is_finished = self.is_kept_alive = True
         self.status = 200
         relay.on_head(200, headers, self.now)
-        relay.on_body(data[head.end:], self.now)
+        relay.on_body((raw + head.end)[:size - head.end], self.now)
         relay.on_complete()
         return True
 

@@ -6,7 +6,6 @@ import os
 
 from edgeproxy._core.budget import RetryBudget
 from edgeproxy._core.dice import Dice
-from edgeproxy._core.door import Door
 from edgeproxy._core.rules import DoorRules
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy._core.wheel import Wheel
@@ -16,7 +15,7 @@ from edgeproxy.domain.secret import Secret
 from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Snapshot
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.slots import SlotDirectory
-from edgeproxy.proxy.pipeline import start
+from edgeproxy.proxy.express_door import ExpressDoor
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.pool import Pools
 from edgeproxy.proxy.routes import RouteBook
@@ -93,17 +92,18 @@ class Socket:
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
+        pass
+
     def is_closing(self) -> bool:
         return False
 
 
-class CallDoor(Door):
-    """A client's connection whose calls run through the pipeline."""
+class Admitted:
+    """Client connections of a node that has room for all."""
 
-    __slots__ = ()
-
-    def begin(self) -> None:
-        start(self, self.server.plane, self.ended)  # type: ignore[arg-type]  # no call here probes or waits for its body
+    def admit(self, address: str) -> bool:
+        return True
 
 
 class Node:
@@ -121,7 +121,8 @@ class Node:
             keepalive_s=75.0,
             deliver_s=120.0,
         )
-        self.door = CallDoor(self)
+        self.counted, self.doors = Admitted(), set[ExpressDoor]()
+        self.door = ExpressDoor(self)
         self.door.connection_made(Socket())  # as much of one as is asked for
         routes = plane.snapshot.find(MODEL)
         assert routes is not None

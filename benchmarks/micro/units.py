@@ -188,8 +188,6 @@ class FakeTransport:
 class PreparedDoor(Door):
     """Answers every call with the same bytes, after reading what a call reads."""
 
-    __slots__ = ()
-
     def begin(self) -> None:
         for name in ("Authorization", "x-edgeproxy-timeout-ms"):
             self.header(name)

@@ -1,5 +1,7 @@
 from typing import Any, Protocol, Self, final
 
+from typing_extensions import disjoint_base
+
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.wheel import Wheel
 
@@ -12,7 +14,8 @@ class _Client(Protocol):
     def is_closing(self) -> bool: ...
     def get_extra_info(self, name: str) -> Any: ...
 
-class _Owner(Protocol):
+@disjoint_base
+class RelayOwner:
     def committed(self, now: float) -> None: ...
     def woken(self) -> None: ...
     def early_head(self) -> bytes: ...
@@ -27,7 +30,7 @@ class Relay:
     def __new__(
         cls,
         client: _Client,
-        owner: _Owner,
+        owner: RelayOwner,
         wheel: Wheel,
         is_stream: bool,
         is_chunked: bool,

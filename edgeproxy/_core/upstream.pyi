@@ -1,9 +1,12 @@
 import asyncio
-from typing import Protocol, Self, final
+from typing import Self, final
+
+from typing_extensions import disjoint_base
 
 from edgeproxy._core.relay import Relay
 
-class _Pool(Protocol):
+@disjoint_base
+class ConnectionPool:
     def opened(self, connection: UpstreamConnection) -> None: ...
     def released(self, connection: UpstreamConnection) -> None: ...
     def tailing(self, connection: UpstreamConnection) -> None: ...
@@ -11,7 +14,7 @@ class _Pool(Protocol):
 
 @final
 class UpstreamConnection(asyncio.Protocol):  # by its methods; the class itself derives from nothing
-    def __new__(cls, pool: _Pool) -> Self: ...
+    def __new__(cls, pool: ConnectionPool) -> Self: ...
     @property
     def is_reused(self) -> bool: ...
     @property

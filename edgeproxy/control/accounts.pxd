@@ -8,6 +8,7 @@ from edgeproxy.telemetry.access cimport AccessLog
 @cython.final
 cdef class ConfiguredKeys:
     cdef dict _keys
+    cdef dict _callers
 
 
 cdef class UnlimitedCredit:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from edgeproxy.domain.caller import Caller
 from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.record import CallRecord
 from edgeproxy.domain.snapshot import Key
@@ -16,9 +17,13 @@ class ConfiguredKeys:
 
     def load(self, keys: Iterable[Key]) -> None:
         self._keys = {key.sha256: key for key in keys}
+        self._callers: dict[str, Caller] = {}  # of keys that have been used
 
-    def find(self, digest: str) -> Key | None:
-        return self._keys.get(digest)
+    def find(self, digest: str) -> Caller | None:
+        caller = self._callers.get(digest)
+        if caller is None and digest in self._keys:
+            caller = self._callers[digest] = Caller(self._keys[digest])
+        return caller
 
 
 class UnlimitedCredit:
@@ -32,7 +37,7 @@ class UnlimitedCredit:
     def open_holds(self) -> int:
         return len(self._held)
 
-    def hold(self, key: Key, generation: str, amount: int) -> None:
+    def hold(self, caller: Caller, generation: str, amount: int) -> None:
         self._held[generation] = amount
 
     def settle(self, generation: str, charge: Charge) -> None:

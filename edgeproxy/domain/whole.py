@@ -6,3 +6,4 @@ Status: TypeAlias = int  # of HTTP
 Mask: TypeAlias = int  # a bit for each position
 Count: TypeAlias = int
 Nano: TypeAlias = int  # of a dollar
+Tenant: TypeAlias = int  # 32 bits

@@ -2,8 +2,8 @@
 
 from enum import IntEnum
 
+from edgeproxy._core.exchange import Exchange
 from edgeproxy.domain.errors import Draining, Overloaded
-from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.plane import DataPlane
 
 LARGE_BODY = 1024 * 1024

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from aiohttp import http_parser, web
 
+from edgeproxy._core.exchange import Exchange
 from edgeproxy.domain import errors
 from edgeproxy.proxy.aiohttp_protocol import DoorProtocol, DoorServer
 from edgeproxy.proxy.connections import HIGH_WATER, Connections, DoorLimits
@@ -48,52 +49,37 @@ class Written(web.StreamResponse):
         return None
 
 
-class AiohttpExchange:
-    """One request that came in by aiohttp."""
+class AiohttpExchange(Exchange):
+    """One request that came in by aiohttp. `over` is set when its call is over."""
 
-    fd = -2
-    __slots__ = (
-        "_is_continued",
-        "_limits",
-        "_request",
-        "_wants_alive",
-        "is_http11",
-        "protocol",
-        "received_at",
-        "surface",
-        "transport",
-    )
+    __slots__ = ("_is_continued", "_limits", "_request", "over", "protocol")
 
     def __init__(self, request: web.BaseRequest, surface: str, limits: DoorLimits) -> None:
         self._request = request
         self._limits = limits
         self.protocol: DoorProtocol = cast(DoorProtocol, request.protocol)
-        self.transport: Any = request.transport
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.transport = request.transport
+        self.fd = -2
         self.received_at = time.monotonic()
         self.surface = surface
         self.is_http11 = request.version >= (1, 1)
         self._is_continued = request.headers.get("Expect") is None or request.content.is_eof()
-        self._wants_alive = bool(request.keep_alive) and not ends_connection(request)
+        self.wants_alive = bool(request.keep_alive) and not ends_connection(request)
 
-    @property
-    def keeps_alive(self) -> bool:
+    def stays_open(self) -> bool:
         """Who is refused instead of being told to continue may never send its body: what it sends next is no part of
         it, and we could not tell."""
-        return self._wants_alive and self._is_continued
+        return self.wants_alive and self._is_continued
 
-    @keeps_alive.setter
-    def keeps_alive(self, value: bool) -> None:
-        self._wants_alive = value
-
-    @property
-    def client(self) -> Client | None:
-        return self.protocol.client
-
-    @client.setter
-    def client(self, client: Client | None) -> None:
+    def listen(self, client: Client | None) -> None:
         self.protocol.client = client
         if client is not None and self.protocol.is_half_closed:
             asyncio.get_running_loop().call_soon(self.protocol.begin_probing)
+
+    def ended(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
 
     @property
     def length(self) -> int:
@@ -102,8 +88,9 @@ class AiohttpExchange:
             return -1 if self._request.body_exists else 0
         return length
 
-    def header(self, name: str) -> str | None:
-        return self._request.headers.get(name)
+    def header(self, name: str) -> bytes | None:
+        value = self._request.headers.get(name)
+        return None if value is None else value.encode("utf-8", "surrogateescape")
 
     def take_body(self) -> bytes | None:
         content = self._request.content
@@ -173,11 +160,6 @@ class DoorRunner(web.AppRunner):
         return DoorServer(made.request_handler, self._plane, self._limits, self.counted, request_factory=factory)
 
 
-def _set(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
-
-
 def add_chat_routes(app: web.Application, plane: DataPlane, limits: DoorLimits) -> None:
     """POST …/chat/completions under every base URL that clients are given."""
 
@@ -188,10 +170,9 @@ def add_chat_routes(app: web.Application, plane: DataPlane, limits: DoorLimits) 
 
         async def chat(request: web.Request, surface: str = surface) -> web.StreamResponse:
             exchange = AiohttpExchange(request, surface, limits)
-            over: asyncio.Future[None] = plane.loop.create_future()
-            call = start(exchange, plane, lambda: _set(over))
+            call = start(exchange, plane)
             try:
-                await over
+                await exchange.over
             except asyncio.CancelledError:
                 call.gone()
                 raise

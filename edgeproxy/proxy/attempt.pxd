@@ -10,6 +10,7 @@ from edgeproxy.proxy.pool cimport Pool
 from edgeproxy.proxy.routes cimport Route
 
 cpdef Signal _send(Call call, Route route, UpstreamConnection connection)
-cpdef str _result(Call call)
-cpdef _judge(Call call, Route route, str result)
+cpdef Signal send_at_once(Call call, Route route)
+cpdef bint is_stale(Call call) except -1
+cpdef judge(Call call, Route route)
 cpdef _judge_body(Call call, Route route, Relay relay)

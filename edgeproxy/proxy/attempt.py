@@ -13,20 +13,32 @@ from edgeproxy.proxy.judge import Verdict, judge_answer, judge_break, judge_dial
 from edgeproxy.proxy.routes import Route
 from edgeproxy.telemetry.metrics import Outcome
 
+STALE = RESULTS.index("stale")
 
-async def run_attempt(call: Call, route: Route) -> Verdict | None:
-    """Send the call to `route` and wait until the attempt is over. None: the whole reply is here."""
+
+def send_at_once(call: Call, route: Route) -> Signal[None] | None:
+    """Send the call to `route` on a connection that is open and idle, to be awaited; None: there is none."""
+    connection = call.plane.pools.of(route.origin).take()
+    return None if connection is None else _send(call, route, connection)
+
+
+def is_stale(call: Call) -> bool:
+    """It met a keep-alive connection that closed just then: the same try may be made once more, on a fresh one."""
+    relay = call.relay
+    assert relay is not None
+    return relay.result == STALE
+
+
+async def run_attempt(call: Call, route: Route, needs_fresh: bool) -> Verdict | None:
+    """Wait for a connection, send the call to `route`, and wait until the attempt is over: as `judge` says."""
     pool = call.plane.pools.of(route.origin)
-    limits = route.timeouts
     try:
-        await _send(call, route, pool.take() or await pool.wait(limits))
-        result = _result(call)
-        if result == "stale":  # the race of a keep-alive connection that closes just now: once more, on a fresh one
-            await _send(call, route, await pool.wait(limits, needs_fresh=True))
-            result = _result(call)
+        await _send(call, route, await pool.wait(route.timeouts, needs_fresh=needs_fresh))
+        if not needs_fresh and is_stale(call):
+            await _send(call, route, await pool.wait(route.timeouts, needs_fresh=True))
     except DialError as error:
         return judge_dial(error, pool.dialer.addresses.missing_in_a_row, route.provider.name)
-    return _judge(call, route, result)
+    return judge(call, route)
 
 
 def _send(call: Call, route: Route, connection: UpstreamConnection) -> Signal[None]:
@@ -40,17 +52,13 @@ def _send(call: Call, route: Route, connection: UpstreamConnection) -> Signal[No
     return call.send(connection, route.stream_head, body, head)
 
 
-def _result(call: Call) -> str:
-    relay = call.relay
-    assert relay is not None
-    call.let_go()
-    return RESULTS[relay.result]
-
-
-def _judge(call: Call, route: Route, result: str) -> Verdict | None:
+def judge(call: Call, route: Route) -> Verdict | None:
+    """What the attempt that is over came to. None: the whole reply is here."""
     relay, scanner = call.relay, call.scanner
     assert relay is not None
     assert scanner is not None
+    call.let_go()
+    result: str = RESULTS[relay.result]
     if result == "done":
         return None if relay.is_stream else _judge_body(call, route, relay)
     if result == "client_stalled":

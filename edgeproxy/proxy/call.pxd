@@ -1,14 +1,15 @@
-cimport cython
 from libc.stdint cimport int64_t
 
 from edgeproxy._core.attempt cimport Attempt
 from edgeproxy._core.clock cimport monotonic, wall
 from edgeproxy._core.drive cimport Drive, Signal
+from edgeproxy._core.exchange cimport Exchange
 from edgeproxy._core.identity cimport new_identity
-from edgeproxy._core.relay cimport Relay
+from edgeproxy._core.relay cimport Relay, RelayOwner
 from edgeproxy._core.sse cimport ChatScanner
 from edgeproxy._core.upstream cimport UpstreamConnection
 from edgeproxy._core.usage cimport read_usage
+from edgeproxy.domain.caller cimport Caller
 from edgeproxy.domain.charge cimport Charge
 from edgeproxy.domain.record cimport CallRecord
 from edgeproxy.domain.usage cimport Usage
@@ -17,19 +18,16 @@ from edgeproxy.proxy.plane cimport DataPlane
 from edgeproxy.proxy.routes cimport ModelRoutes, Route
 
 
-@cython.final
-cdef class Call:
+cdef class Call(RelayOwner):
     cdef object __weakref__
-    cdef readonly object exchange
+    cdef readonly Exchange exchange
     cdef readonly DataPlane plane
-    cdef readonly object ended
     cdef readonly double wall_at
     cdef readonly bytes identity
     cdef readonly str generation
     cdef readonly double received_at
     cdef public double deadline_s
-    cdef public object key
-    cdef public unsigned int tenant
+    cdef public Caller caller
     cdef public Asked asked
     cdef public ModelRoutes routes
     cdef public Relay relay
@@ -52,6 +50,9 @@ cdef class Call:
     cdef readonly Charge charge
     cdef readonly bint is_price_known
 
+    cpdef committed(self, double now)
+    cpdef woken(self)
+    cpdef bytes early_head(self)
     cpdef begin_attempt(self, Attempt attempt, Route route)
     cpdef Signal send(self, UpstreamConnection connection, bytes request, bytes body, bytes head)
     cpdef let_go(self)

@@ -4,25 +4,24 @@ It is the call's owner, and not its coroutine: the end, an error, a disconnect, 
 and whoever is first wins. `finish` happens exactly once and never awaits, so nothing can cancel it half way.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from edgeproxy._core.asked import BYTES_PER_TOKEN, Asked
 from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.clock import monotonic, wall
 from edgeproxy._core.drive import Drive, Signal
+from edgeproxy._core.exchange import Exchange
 from edgeproxy._core.identity import new_identity
-from edgeproxy._core.relay import Relay
+from edgeproxy._core.relay import Relay, RelayOwner
 from edgeproxy._core.sse import ChatScanner
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy._core.usage import read_usage
 from edgeproxy.dialects.openai_chat import chunk_identity
+from edgeproxy.domain.caller import Caller
 from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.record import NO_CHARGE, NO_USAGE, CallRecord
-from edgeproxy.domain.snapshot import Key
 from edgeproxy.domain.usage import Usage
 from edgeproxy.domain.whole import Status
-from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.heads import stream_head
 from edgeproxy.proxy.plane import DataPlane
 from edgeproxy.proxy.routes import ModelRoutes, Route
@@ -36,21 +35,18 @@ class ClientGone(Exception):
     """Thrown into the coroutine of a call whose client left. The call is finished by then."""
 
 
-class Call:
+class Call(RelayOwner):
     """One client request. Times are monotonic seconds unless a name says `wall`."""
 
-    def __init__(self, exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> None:
-        """`ended()` is called once, when the door may have its connection back."""
+    def __init__(self, exchange: Exchange, plane: DataPlane) -> None:
         self.exchange = exchange
         self.plane = plane
-        self.ended = ended
         self.wall_at = wall()
         self.identity = new_identity(self.wall_at)  # gen-<unix seconds>-<20 characters>
         self.generation = self.identity.decode("ascii")
         self.received_at = exchange.received_at
         self.deadline_s = plane.limits.deadline_s  # of the whole call, from its first byte
-        self.key: Key | None = None
-        self.tenant = 0  # who calls, as the core tells tenants apart
+        self.caller: Caller | None = None
         self.asked: Asked | None = None
         self.routes: ModelRoutes | None = None
         self.relay: Relay | None = None
@@ -241,7 +237,7 @@ class Call:
 
     def _record(self, status: Status, error_type: str | None, now: float) -> CallRecord:
         duration = now - self.received_at
-        asked, key, routes, route, relay = self.asked, self.key, self.routes, self.route, self.relay
+        asked, caller, routes, route, relay = self.asked, self.caller, self.routes, self.route, self.relay
         reason = None
         if self.usage is not None and self.scanner is not None:
             reason = self.scanner.finish_reason
@@ -251,10 +247,10 @@ class Call:
             "chat",
             status,
             asked is not None and asked.is_stream,
-            "" if key is None else key.org,
-            "" if key is None else key.label or key.name,
-            routes.model.id if routes is not None else "" if asked is None else asked.model,
-            "" if route is None else route.provider.slug,
+            "" if caller is None else caller.org,
+            "" if caller is None else caller.label,
+            routes.name if routes is not None else "" if asked is None else asked.model,
+            "" if route is None else route.slug,
             self.attempts,
             None if reason is None else reason.decode(),
             error_type,

@@ -37,11 +37,8 @@ log = logging.getLogger(__name__)
 class ExpressDoor(Door):
     """One client connection."""
 
-    __slots__ = ("_address", "_guest")
-    server: "ExpressServer"
-    arrival: Signal[bytes] | None
-
-    def __init__(self, server: "ExpressServer") -> None:
+    def __init__(self, server: Any) -> None:
+        self._plane: DataPlane = server.plane
         self._address: str | None = None
         self._guest: Guest | None = None  # aiohttp's side of this connection, once there was need for one
 
@@ -71,12 +68,12 @@ class ExpressDoor(Door):
         """A client that has sent all it wants to send may still read. One whose request is incomplete cannot."""
         if not self.half_close():
             return False
-        begin_probing(self, self.server.plane.wheel)
+        begin_probing(self, self._plane.wheel)
         return True
 
     def broke(self, error: Exception) -> None:
         log.error("a client's connection failed inside the gateway", exc_info=error)
-        self.server.plane.meters.node.internal_error()
+        self._plane.meters.node.internal_error()
         if self.transport is not None:
             self.transport.abort()
 
@@ -90,7 +87,7 @@ class ExpressDoor(Door):
     # --- calls -------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        start(self, self.server.plane, self.ended)
+        start(self, self._plane)
 
     def read_body(self) -> Awaitable[bytes]:
         """The body, within size and time; whoever waits for our word to send it gets that word now."""
@@ -123,7 +120,7 @@ class ExpressDoor(Door):
     def refuse(self, status: int) -> None:
         self.write(plain_refusal(head_is_late() if status == 408 else head_is_too_large()))
         if status != 408:
-            self.server.plane.meter.rejected(Refusal.BODY)
+            self._plane.meter.rejected(Refusal.BODY)
         self.close()
 
     # --- aiohttp's requests ------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@ from libc.stdint cimport uint64_t
 
 from edgeproxy._core.attempt cimport Attempt
 from edgeproxy._core.clock cimport monotonic
+from edgeproxy.proxy.attempt cimport is_stale, judge, send_at_once
+from edgeproxy.domain.caller cimport Caller
 from edgeproxy.proxy.call cimport Call
 from edgeproxy._core.asked cimport Asked
 from edgeproxy.proxy.plan cimport Plan

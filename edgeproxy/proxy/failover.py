@@ -7,7 +7,7 @@ from edgeproxy._core.attempt import Attempt
 from edgeproxy._core.clock import monotonic
 from edgeproxy.domain.errors import CallError, ProviderOverloaded, RateLimited
 from edgeproxy.domain.whole import Mask
-from edgeproxy.proxy.attempt import run_attempt
+from edgeproxy.proxy.attempt import is_stale, judge, run_attempt, send_at_once
 from edgeproxy.proxy.call import Call
 from edgeproxy.proxy.decode import has_effects
 from edgeproxy.proxy.judge import Effect, Verdict
@@ -30,7 +30,13 @@ async def serve_by_one(call: Call, plan: Plan) -> None:
             if attempt is None:
                 raise _no_route(call, plan, failed)
             route = _begin(call, plan, attempt, failed)
-            verdict = await run_attempt(call, route)
+            sent = send_at_once(call, route)
+            if sent is not None:
+                await sent
+            if sent is None or is_stale(call):
+                verdict = await run_attempt(call, route, needs_fresh=sent is not None)
+            else:
+                verdict = judge(call, route)
             if verdict is None:
                 _succeed(call, attempt)
                 return
@@ -80,20 +86,21 @@ def _fail(call: Call, attempt: Attempt, route: Route, verdict: Verdict, failed: 
 
 def _choose(call: Call, plan: Plan, eligible: Mask) -> Attempt | None:
     """The next of `eligible` that admits: in the plan's strict order as far as it goes, then by the weighted draw."""
-    plane, routes, asked = call.plane, plan.routes, call.asked
+    plane, routes, asked, caller = call.plane, plan.routes, call.asked, call.caller
     assert asked is not None
+    assert caller is not None
     now = monotonic()
     if plan.sort or plan.order:
         strict = _sorted(call, plan) if plan.sort else plan.order
         tokens = asked.prompt_tokens + asked.expected_output
         for position in strict:
             if eligible >> position & 1:
-                attempt = plane.table.pick_at(routes.candidates, position, tokens, call.tenant, now, plane.dice)
+                attempt = plane.table.pick_at(routes.candidates, position, tokens, caller.tenant, now, plane.dice)
                 if attempt is not None:
                     return attempt
         eligible &= ~mask_of(plan.order)
     return plane.table.pick(
-        routes.candidates, eligible, asked.prompt_tokens, asked.expected_output, call.tenant, now, plane.dice
+        routes.candidates, eligible, asked.prompt_tokens, asked.expected_output, caller.tenant, now, plane.dice
     )
 
 

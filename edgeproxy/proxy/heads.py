@@ -2,10 +2,10 @@
 
 from http import HTTPStatus
 
+from edgeproxy._core.exchange import Exchange
 from edgeproxy._core.reply import stream_opening, whole_answer
 from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.whole import Count
-from edgeproxy.proxy.exchange import Exchange
 
 Headers = list[tuple[str, str]]
 
@@ -24,7 +24,7 @@ _END, _KEEP, _CLOSE = b"\r\n", b"Connection: keep-alive\r\n\r\n", b"Connection: 
 
 def _last(exchange: Exchange, is_http11: bool) -> bytes:
     """What ends a head."""
-    if not exchange.keeps_alive:
+    if not exchange.stays_open():
         return _CLOSE
     return _END if is_http11 else _KEEP
 

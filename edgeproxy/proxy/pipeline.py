@@ -7,10 +7,9 @@ happens to the client then is `conclude`'s business.
 """
 
 import logging
-import zlib
-from collections.abc import Callable
 
 from edgeproxy._core.drive import Drive
+from edgeproxy._core.exchange import Exchange
 from edgeproxy._core.relay import Relay
 from edgeproxy._core.tariff import ceiling
 from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest, Overloaded
@@ -19,7 +18,6 @@ from edgeproxy.proxy.answer import write_error
 from edgeproxy.proxy.authenticate import authenticate
 from edgeproxy.proxy.call import Call, ClientGone
 from edgeproxy.proxy.decode import decode
-from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.failover import serve_by_one
 from edgeproxy.proxy.plan import Plan, find_model, make_plan
 from edgeproxy.proxy.plane import DataPlane
@@ -36,8 +34,7 @@ async def serve(call: Call) -> None:
     plane = call.plane
     if plane.is_leaving or plane.pressure:
         accept(call.exchange, plane)
-    call.key = authenticate(call.exchange, plane.accounts)
-    call.tenant = zlib.crc32(call.key.org.encode())
+    call.caller = authenticate(call.exchange, plane.accounts)
     call.deadline_s = deadline(call.exchange, plane.limits.deadline_s)
     body = call.exchange.take_body()
     if body is None:
@@ -61,25 +58,25 @@ def deadline(exchange: Exchange, most_s: float) -> float:
     text = exchange.header("x-edgeproxy-timeout-ms")
     if text is None:
         return most_s
-    if not text.isdecimal() or not text.isascii() or len(text) > 9 or int(text) < 1:
+    if not text.isdigit() or len(text) > 9 or int(text) < 1:
         raise InvalidRequest("`x-edgeproxy-timeout-ms` must be a whole number of milliseconds, 1 or more.")
     return min(most_s, int(text) / 1e3)
 
 
 def hold(call: Call, plan: Plan) -> None:
     """Set the ceiling price of the dearest route aside."""
-    asked, key, plane = call.asked, call.key, call.plane
+    asked, caller, plane = call.asked, call.caller, call.plane
     assert asked is not None
-    assert key is not None
+    assert caller is not None
     tokens = (asked.output_limit or asked.expected_output) * asked.choices
-    plane.credit.hold(key, call.generation, ceiling(plan.routes.dearest, asked.prompt_tokens, tokens) + 1)
+    plane.credit.hold(caller, call.generation, ceiling(plan.routes.dearest, asked.prompt_tokens, tokens) + 1)
     call.is_held = True
 
 
 def open_relay(call: Call) -> None:
-    asked, key, exchange, plane = call.asked, call.key, call.exchange, call.plane
+    asked, caller, exchange, plane = call.asked, call.caller, call.exchange, call.plane
     assert asked is not None
-    assert key is not None
+    assert caller is not None
     is_stream, is_http11 = asked.is_stream, exchange.is_http11
     if is_stream and not is_http11:
         exchange.keeps_alive = False  # without chunks only the connection's end can end it
@@ -89,7 +86,7 @@ def open_relay(call: Call) -> None:
         plane.wheel,
         is_stream,
         is_http11,
-        key.keepalive_comments,
+        caller.keepalive_comments,
         plane.limits.slow_reader_s,
         exchange.fd,
     )
@@ -100,12 +97,12 @@ def open_relay(call: Call) -> None:
 # --- around the coroutine --------------------------------------------------------------------------------------
 
 
-def start(exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> Call:
-    """Begin a call; `ended()` is called once, when the door may have its connection back."""
-    call = Call(exchange, plane, ended)
+def start(exchange: Exchange, plane: DataPlane) -> Call:
+    """Begin a call; `exchange.ended()` is called once, when the door may have its connection back."""
+    call = Call(exchange, plane)
     plane.calls.add(call)
     plane.meter.began()
-    exchange.client = call
+    exchange.listen(call)
     drive = Drive(serve(call), end, call)
     call.drive = drive
     drive.start()
@@ -114,10 +111,10 @@ def start(exchange: Exchange, plane: DataPlane, ended: Callable[[], None]) -> Ca
 
 def end(call: Call, error: BaseException | None) -> None:
     """The coroutine is over."""
-    call.exchange.client = None
+    call.exchange.listen(None)
     call.drive = None  # no cycle outlives the call
     conclude(call, error)
-    call.ended()
+    call.exchange.ended()
 
 
 def conclude(call: Call, error: BaseException | None) -> None:

@@ -1,14 +1,14 @@
 cimport cython
 
 from edgeproxy._core.drive cimport Signal
-from edgeproxy._core.upstream cimport UpstreamConnection
+from edgeproxy._core.upstream cimport ConnectionPool, UpstreamConnection
 
 
-cdef class Pool:
+cdef class Pool(ConnectionPool):
     cdef object __weakref__
     cdef readonly object dialer
     cdef object _clock
-    cdef object _idle
+    cdef list _idle
     cdef set _tailing
     cdef dict _waiters
     cdef long _newest
@@ -18,6 +18,10 @@ cdef class Pool:
     cdef readonly int open
 
     cpdef UpstreamConnection take(self)
+    cpdef opened(self, UpstreamConnection connection)
+    cpdef released(self, UpstreamConnection connection)
+    cpdef tailing(self, UpstreamConnection connection)
+    cpdef lost(self, UpstreamConnection connection)
 
 
 @cython.final

@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgeproxy._core.drive import Signal
-from edgeproxy._core.upstream import UpstreamConnection
+from edgeproxy._core.upstream import ConnectionPool, UpstreamConnection
 from edgeproxy.domain.snapshot import Timeouts
 from edgeproxy.providers.openai import Origin
 from edgeproxy.proxy.dial import Dialer, DialError
@@ -41,7 +40,7 @@ class Waiter:
     signal: "Signal[UpstreamConnection]"
 
 
-class Pool:
+class Pool(ConnectionPool):
     """Connections of one origin. The newest idle one is used first, so that the others can grow old and go.
 
     A call that finds none idle waits, and gets whichever is first: one that another call gives back, or one that is
@@ -51,7 +50,7 @@ class Pool:
     def __init__(self, origin: Origin, resolver: Resolver, clock: Callable[[], float] = time.monotonic) -> None:
         self.dialer = Dialer(origin, resolver, clock)
         self._clock = clock
-        self._idle: deque[UpstreamConnection] = deque()
+        self._idle: list[UpstreamConnection] = []  # the oldest first
         self._tailing: set[UpstreamConnection] = set()
         self._waiters: dict[int, Waiter] = {}  # in the order of their numbers
         self._newest = 0  # the last waiter's number
@@ -156,7 +155,8 @@ class Pool:
         self.open += 1
 
     def released(self, connection: UpstreamConnection) -> None:
-        self._tailing.discard(connection)
+        if self._tailing:
+            self._tailing.discard(connection)
         if len(self._idle) >= MAX_IDLE or self._is_closed:
             connection.abort()
             return
@@ -178,12 +178,12 @@ class Pool:
     def relieve(self) -> None:
         """Close what nobody uses now: memory is short."""
         while self._idle:
-            self._idle.popleft().abort()
+            self._idle.pop(0).abort()
 
     def sweep(self, now: float) -> None:
         """Close what has been idle or unfinished for too long; let go who has waited for too long."""
         while self._idle and now - self._idle[0].idle_since > MAX_IDLE_S:
-            self._idle.popleft().abort()
+            self._idle.pop(0).abort()
         for connection in [one for one in self._tailing if now - one.idle_since > MAX_TAIL_S]:
             self._tailing.discard(connection)
             connection.abort()
@@ -203,7 +203,7 @@ class Pool:
         return self._idle[0].idle_since if self._idle else float("inf")
 
     def close_oldest(self) -> None:
-        self._idle.popleft().abort()
+        self._idle.pop(0).abort()
 
     def close(self) -> None:
         """Let go of all but the connections that carry a call."""

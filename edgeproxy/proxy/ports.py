@@ -2,21 +2,21 @@
 
 from typing import Protocol
 
+from edgeproxy.domain.caller import Caller
 from edgeproxy.domain.charge import Charge
 from edgeproxy.domain.record import CallRecord
-from edgeproxy.domain.snapshot import Key
 from edgeproxy.proxy.routes import ModelRoutes
 
 
 class Accounts(Protocol):
-    def find(self, digest: str) -> Key | None:
-        """The key whose text has this SHA-256 (lowercase hex), whatever its state; None when nobody has it."""
+    def find(self, digest: str) -> Caller | None:
+        """Whose key has a text of this SHA-256 (lowercase hex), whatever its state; None: nobody's."""
 
 
 class Credit(Protocol):
     """Prepaid credit, in nano-dollars. A hold resolves exactly once: by `settle` or by `void`."""
 
-    def hold(self, key: Key, generation: str, amount: int) -> None:
+    def hold(self, caller: Caller, generation: str, amount: int) -> None:
         """Set `amount` aside, or raise PaymentRequired with the numbers."""
 
     def settle(self, generation: str, charge: Charge) -> None: ...

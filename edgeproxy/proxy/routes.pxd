@@ -9,6 +9,7 @@ from edgeproxy.telemetry.meters cimport PairMeter, ProviderMeter
 @cython.final
 cdef class Route:
     cdef readonly object provider
+    cdef readonly str slug
     cdef readonly object endpoint
     cdef readonly object lane
     cdef readonly object origin
@@ -33,6 +34,7 @@ cdef class Route:
 @cython.final
 cdef class ModelRoutes:
     cdef readonly object model
+    cdef readonly str name
     cdef readonly tuple routes
     cdef readonly Candidates candidates
     cdef readonly int slot

@@ -22,6 +22,7 @@ class Route:
     """A lane as a candidate: what an attempt there needs. Text that goes into JSON is already escaped."""
 
     provider: Provider
+    slug: str  # the provider's
     endpoint: Endpoint
     lane: Lane
     origin: Origin
@@ -57,6 +58,7 @@ class ModelRoutes:
     """All routes of one model; a route's position in `routes` is its position in `candidates`."""
 
     model: Model
+    name: str  # the model's id
     routes: tuple[Route, ...]
     candidates: Candidates
     slot: int  # the model's
@@ -113,6 +115,7 @@ def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters, 
     ][:MAX_LANES]
     return ModelRoutes(
         model=model,
+        name=model.id,
         routes=tuple(routes),
         candidates=_candidates(model, routes),
         slot=model.slot,
@@ -155,6 +158,7 @@ def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, met
     limits = provider.timeouts
     return Route(
         provider=provider,
+        slug=provider.slug,
         endpoint=endpoint,
         lane=lane,
         origin=origin_of(provider),

@@ -13,7 +13,8 @@ def held_by(call: Call) -> int:
     """Bytes: of its body, of the reply, and of what its client has not taken."""
     body = len(call.asked.spans.body) if call.asked is not None else size_of_body(call.exchange)
     reply = call.relay.held if call.relay is not None else 0
-    return body + reply + call.exchange.transport.get_write_buffer_size()
+    unsent: int = call.exchange.transport.get_write_buffer_size()
+    return body + reply + unsent
 
 
 def shed(plane: DataPlane, excess: int) -> int:

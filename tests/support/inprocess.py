@@ -10,6 +10,7 @@ import orjson
 
 from edgeproxy._core.budget import RetryBudget
 from edgeproxy._core.dice import Dice
+from edgeproxy._core.exchange import Exchange
 from edgeproxy._core.wheel import Wheel
 from edgeproxy.control.accounts import ConfiguredKeys, UnlimitedCredit
 from edgeproxy.domain.money import Price
@@ -19,7 +20,7 @@ from edgeproxy.domain.snapshot import Endpoint, Key, Lane, Model, Provider, Snap
 from edgeproxy.node.memory import Plan, SharedMemory
 from edgeproxy.node.slots import SlotDirectory
 from edgeproxy.proxy.drive import foreign
-from edgeproxy.proxy.exchange import Client, ClientTransport
+from edgeproxy.proxy.exchange import Client
 from edgeproxy.proxy.plane import DataPlane, Limits
 from edgeproxy.proxy.pool import Pools
 from edgeproxy.proxy.resolve import Resolver
@@ -98,7 +99,7 @@ class ClientSide:
         self.is_aborted = True
 
 
-class FakeExchange:
+class FakeExchange(Exchange):
     """One request, as a door would hand it over."""
 
     def __init__(
@@ -114,17 +115,30 @@ class FakeExchange:
         self.body = body
         self.surface = surface
         self.is_http11 = is_http11
-        self.keeps_alive = True
+        self.wants_alive = True
         self.received_at = received_at
         self.client_side = ClientSide()
-        self.transport: ClientTransport = self.client_side
+        self.transport = self.client_side
         self.fd = -2
         self.client: Client | None = None
         self.arrives: asyncio.Future[bytes] | None = None
         self.probes = 0
+        self.ends = 0  # how often the door was told that the call is over
+        self.over = asyncio.Event()
 
-    def header(self, name: str) -> str | None:
-        return self.headers.get(name.lower())
+    def header(self, name: str) -> bytes | None:
+        value = self.headers.get(name.lower())
+        return None if value is None else value.encode("utf-8", "surrogateescape")
+
+    def stays_open(self) -> bool:
+        return self.wants_alive
+
+    def listen(self, client: Client | None) -> None:
+        self.client = client
+
+    def ended(self) -> None:
+        self.ends += 1
+        self.over.set()
 
     @property
     def length(self) -> int:

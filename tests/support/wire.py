@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from support.inprocess import ClientSide
 
-from edgeproxy._core.relay import RESULTS, Relay
+from edgeproxy._core.relay import RESULTS, Relay, RelayOwner
 from edgeproxy._core.sse import ChatScanner
-from edgeproxy._core.upstream import UpstreamConnection
+from edgeproxy._core.upstream import ConnectionPool, UpstreamConnection
 from edgeproxy._core.wheel import Wheel
 
 HEAD, EARLY = b"<head>\r\n\r\n", b"<early>\r\n\r\n"
@@ -48,12 +48,11 @@ class ProviderSide:
         self.is_aborted = True
 
 
-@dataclass
-class FakePool:
-    opened_: int = 0
-    released_: list[UpstreamConnection] = field(default_factory=list)
-    tailing_: list[UpstreamConnection] = field(default_factory=list)
-    lost_: int = 0
+class FakePool(ConnectionPool):
+    def __init__(self) -> None:
+        self.opened_ = self.lost_ = 0
+        self.released_: list[UpstreamConnection] = []
+        self.tailing_: list[UpstreamConnection] = []
 
     def opened(self, connection: UpstreamConnection) -> None:
         self.opened_ += 1
@@ -68,11 +67,11 @@ class FakePool:
         self.lost_ += 1
 
 
-@dataclass
-class Owner:
-    commits: int = 0
-    results: list[int] = field(default_factory=list)
-    relay: Relay | None = None
+class Owner(RelayOwner):
+    def __init__(self) -> None:
+        self.commits = 0
+        self.results: list[int] = []
+        self.relay: Relay | None = None
 
     def committed(self, now: float) -> None:
         self.commits += 1

@@ -72,7 +72,7 @@ class Bodies:
             one.headers["content-length"] = str(length)
             one.arrives = asyncio.get_running_loop().create_future()
             exchanges.append(one)
-            start(one, plane, lambda: None)
+            start(one, plane)
         return cls(plane, exchanges)
 
     def ended(self) -> list[bool]:

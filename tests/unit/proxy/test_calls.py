@@ -31,8 +31,8 @@ from support.inprocess import (
 
 from edgeproxy._core import codes
 from edgeproxy.control.accounts import UnlimitedCredit
+from edgeproxy.domain.caller import Caller
 from edgeproxy.domain.errors import Draining
-from edgeproxy.domain.snapshot import Key
 from edgeproxy.proxy.call import Call
 from edgeproxy.proxy.pipeline import deadline, end_early, start
 from edgeproxy.proxy.plane import DataPlane, Limits
@@ -48,16 +48,14 @@ class Running:
     def __init__(self, plane: DataPlane, exchange: FakeExchange) -> None:
         self.plane, self.exchange = plane, exchange
         exchange.received_at = time.monotonic()
-        self.ends = 0
-        self.over = asyncio.Event()
-        self.call: Call = start(exchange, plane, self._ended)
+        self.call: Call = start(exchange, plane)
 
-    def _ended(self) -> None:
-        self.ends += 1
-        self.over.set()
+    @property
+    def ends(self) -> int:
+        return self.exchange.ends
 
     async def end(self) -> "Running":
-        await asyncio.wait_for(self.over.wait(), 10)
+        await asyncio.wait_for(self.exchange.over.wait(), 10)
         return self
 
     async def until(self, text: bytes) -> "Running":
@@ -260,9 +258,9 @@ class HeldAmounts(UnlimitedCredit):
         super().__init__()
         self.amounts: list[int] = []
 
-    def hold(self, key: Key, generation: str, amount: int) -> None:
+    def hold(self, caller: Caller, generation: str, amount: int) -> None:
         self.amounts.append(amount)
-        super().hold(key, generation, amount)
+        super().hold(caller, generation, amount)
 
 
 @pytest.mark.parametrize(("choices", "tokens"), [(None, 100), (3, 300)])

@@ -41,8 +41,8 @@ class Caller:
         headers = {"authorization": f"Bearer {KEY}", "x-edgeproxy-timeout-ms": str(timeout_ms)}
         self.exchange = FakeExchange(body, headers=headers)
         self.exchange.received_at = time.monotonic()
-        self.over = asyncio.Event()
-        self.call = start(self.exchange, plane, self.over.set)
+        self.over = self.exchange.over
+        self.call = start(self.exchange, plane)
 
     @property
     def status(self) -> int:
