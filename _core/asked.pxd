@@ -10,6 +10,7 @@ cdef class Asked:
     cdef readonly str model
     cdef readonly bint is_stream
     cdef readonly bint wants_usage
+    cdef readonly bint is_plain             # it says nothing that is the gateway's alone: `with_model` will do
     cdef readonly object preferences
     cdef readonly int64_t prompt_tokens     # estimated
     cdef readonly int64_t output_limit      # tokens; 0: the client sets none

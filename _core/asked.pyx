@@ -114,10 +114,6 @@ cdef class Asked:
         self.choices = 1
         return 0
 
-    @property
-    def is_plain(self):
-        """It says nothing that is the gateway's alone: `with_model` makes the provider's body of it."""
-        return self.model_index >= 0
 
     cpdef bytes with_model(self, bytes model, bytes add):
         """The body of a plain request with `model` (JSON) for its model and the members `add` behind all others."""
@@ -204,4 +200,5 @@ cpdef Asked plain(Spans spans):
     )
     asked.wants_usage = wants_usage
     asked.model_index = model_index
+    asked.is_plain = True
     return asked

@@ -301,7 +301,7 @@ cdef class Door:
                 self.wants_alive = False
             elif not says(head, CONNECTION, data, b"keep-alive", 10):
                 return False
-        return self.rules.accepts((data + head.at[<int>HOST])[:head.size[<int>HOST]])
+        return self.rules.accepts(data + head.at[<int>HOST], head.size[<int>HOST])
 
     cdef bint read_length(self, const unsigned char *data) noexcept:  # nothing here raises
         """How the body is framed; False when it is not beyond doubt."""

@@ -170,7 +170,7 @@ cdef class Relay:
             self.scanner.end_raw()
             if self.scanner.failure:
                 return self.conclude(ERROR_EVENT if self.scanner.error is not None else BAD_RESPONSE)
-            return self.conclude(DONE if self.scanner.is_done or self.scanner.finish_reason is not None else TRUNCATED)
+            return self.conclude(DONE if self.scanner.is_done or self.scanner.finish_reason() is not None else TRUNCATED)
         if self.phase == COLLECTING:
             return self.conclude(self.collected_as)
         return 0

@@ -13,6 +13,7 @@ cdef class DoorRules:
     cdef tuple surfaces        # one for each line
     cdef object is_host        # callable(str) -> bool
     cdef set hosts             # that it has accepted
+    cdef bytes last            # of them
     cdef Wheel wheel
     cdef Py_ssize_t body_limit
     cdef double header_s
@@ -21,4 +22,4 @@ cdef class DoorRules:
     cdef double deliver_s      # for a client that takes its last bytes slowly
 
     cdef int find(self, const unsigned char *data, Py_ssize_t size) except -3
-    cdef bint accepts(self, bytes host) except -1
+    cdef bint accepts(self, const unsigned char *text, Py_ssize_t size) except -1

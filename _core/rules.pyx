@@ -1,6 +1,7 @@
 # cython: boundscheck=True
 """What all connections of a worker's express door share: where calls come in, and the limits."""
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.string cimport memcmp
 
 from edgeproxy._core.wheel cimport Wheel
@@ -40,8 +41,13 @@ cdef class DoorRules:
                 is_open = True
         return UNDECIDED if is_open else NONE
 
-    cdef bint accepts(self, bytes host) except -1:
+    cdef bint accepts(self, const unsigned char *text, Py_ssize_t size) except -1:
+        cdef bytes host = self.last
+        if host is not None and size == len(host) and memcmp(text, PyBytes_AS_STRING(host), size) == 0:
+            return True
+        host = text[:size]
         if host in self.hosts:
+            self.last = host
             return True
         if not self.is_host(host.decode("latin-1")):
             return False

@@ -52,6 +52,11 @@ cdef class ChatScanner:
     cdef bint has_role
     cdef uint64_t finished     # choices whose finish_reason has been put out
 
+    cpdef bytes usage(self)
+    cpdef bytes finish_reason(self)
+    cpdef bint read_body(self, bytes body) except -1
+    cpdef bint has_choices(self) except -1
+    cpdef bytes patch_body(self, bytes body, bytes usage)
     cdef int feed_raw(self, const unsigned char *data, Py_ssize_t size) except -1
     cdef int end_raw(self) except -1
     cdef void clear_out(self) noexcept

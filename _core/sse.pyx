@@ -334,15 +334,13 @@ cdef class ChatScanner:
         self.clear_out()
         return taken
 
-    @property
-    def usage(self) -> bytes | None:
+    cpdef bytes usage(self):
         """The last usage object, as it was sent."""
         if self.chat.last_usage.size == 0:
             return None
         return PyBytes_FromStringAndSize(self.chat.last_usage.data, self.chat.last_usage.size)
 
-    @property
-    def finish_reason(self) -> bytes | None:
+    cpdef bytes finish_reason(self):
         return FINISH_NAMES[<int>self.chat.finish]
 
     @property
@@ -357,8 +355,10 @@ cdef class ChatScanner:
     def upstream_model(self) -> bytes | None:
         return self.chat.upstream_model
 
-    def read_body(self, bytes body not None) -> bool:
+    cpdef bint read_body(self, bytes body) except -1:
         """Read a whole chat.completion instead of a stream. False: it is no JSON object."""
+        if body is None:
+            raise TypeError("a body of bytes is asked for")
         cdef Place start = <Place>PyBytes_AS_STRING(body)
         cdef ChatPatch chat = self.chat
         self.body = None
@@ -377,14 +377,15 @@ cdef class ChatScanner:
             self.failure = FAILURE_ERROR_EVENT
         return True
 
-    @property
-    def has_choices(self):
+    cpdef bint has_choices(self) except -1:
         """Whether `choices` of the reply or event that was read last is a list with something in it."""
         return self.chat.has_choices
 
-    def patch_body(self, bytes body not None, bytes usage not None) -> bytes:
+    cpdef bytes patch_body(self, bytes body, bytes usage):
         """A whole reply with the owned fields patched, and `usage` (JSON; empty: the provider's own stays) in it."""
         cdef Buffer out
+        if body is None or usage is None:
+            raise TypeError("a body and a usage of bytes are asked for")
         memset(&out, 0, sizeof(Buffer))
         if not (self.chat.is_body and body is self.body) and not self.read_body(body):
             raise ValueError("the reply is no JSON object")

@@ -17,7 +17,11 @@ LOOP = "loop"
 PHASES: tuple[tuple[str, str, str], ...] = (
     ("log", "the access line", r"telemetry/access\.py|control/accounts\.py:LogJournal|_core/line:"),
     ("meters", "metric slots", r"telemetry/(meters|live)\.py|_core/(slots|meters|counts):"),
-    ("key", "digest of the key, account", r"proxy/authenticate\.py|control/accounts\.py|_core/keys:"),
+    (
+        "key",
+        "digest of the key, account",
+        r"proxy/authenticate\.py|control/accounts\.py|domain/caller\.py|_core/exchange:bearer",
+    ),
     (
         "build",
         "what goes upstream: body spliced, head, scanner",
@@ -46,7 +50,7 @@ PHASES: tuple[tuple[str, str, str], ...] = (
     (
         "door",
         "the request's head and body, framing of the answer",
-        r"aiohttp|(express_door|guest|surfaces|guard|connections)\.py|_core/(door|head|body|rules):",
+        r"aiohttp|(express_door|guest|surfaces|guard|connections)\.py|_core/(door|exchange|head|body|rules):",
     ),
     (
         "pipeline",

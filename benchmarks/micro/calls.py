@@ -126,7 +126,7 @@ class Node:
         self.door.connection_made(Socket())  # as much of one as is asked for
         routes = plane.snapshot.find(MODEL)
         assert routes is not None
-        self.provider = UpstreamConnection(pool := plane.pools.of(routes.routes[0].origin))
+        self.provider = UpstreamConnection(pool := plane.pools.at(routes.routes[0].place))
         self.provider.connection_made(Socket())  # type: ignore[arg-type]
         pool.released(self.provider)
 

@@ -18,7 +18,7 @@ STALE = RESULTS.index("stale")
 
 def send_at_once(call: Call, route: Route) -> Signal[None] | None:
     """Send the call to `route` on a connection that is open and idle, to be awaited; None: there is none."""
-    connection = call.plane.pools.of(route.origin).take()
+    connection = call.plane.pools.at(route.place).take()
     return None if connection is None else _send(call, route, connection)
 
 
@@ -31,7 +31,7 @@ def is_stale(call: Call) -> bool:
 
 async def run_attempt(call: Call, route: Route, needs_fresh: bool) -> Verdict | None:
     """Wait for a connection, send the call to `route`, and wait until the attempt is over: as `judge` says."""
-    pool = call.plane.pools.of(route.origin)
+    pool = call.plane.pools.at(route.place)
     try:
         await _send(call, route, await pool.wait(route.timeouts, needs_fresh=needs_fresh))
         if not needs_fresh and is_stale(call):
@@ -86,6 +86,6 @@ def _judge_body(call: Call, route: Route, relay: Relay) -> Verdict | None:
     is_object = scanner.read_body(relay.body)
     if scanner.error is not None:
         return _judge_error(200, relay, scanner.error, route)
-    if not is_object or not scanner.has_choices:
+    if not is_object or not scanner.has_choices():
         return judge_break("bad_response", route.provider.name)
     return None

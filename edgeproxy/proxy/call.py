@@ -28,7 +28,6 @@ from edgeproxy.proxy.routes import ModelRoutes, Route
 from edgeproxy.telemetry.metrics import Outcome, Phase
 
 CLIENT_LEFT = 499
-MIB = 1024.0 * 1024.0
 
 
 class ClientGone(Exception):
@@ -122,7 +121,7 @@ class Call(RelayOwner):
             scanner,
             head,
             now,
-            route.send_s + len(body) / MIB,
+            route.send_s + len(body) / 1048576.0,
             route.first_event_s if relay.is_stream else route.answer_s,
             min(now + route.whole_s, self.received_at + self.deadline_s),
             route.stall_s,
@@ -213,7 +212,7 @@ class Call(RelayOwner):
             if relay is None or not relay.is_committed:
                 self.plane.table.neutral(attempt, now)
             elif self.usage is None:
-                self.serve(self.scanner.usage if self.scanner is not None else None)
+                self.serve(self.scanner.usage() if self.scanner is not None else None)
             self.end_attempt(outcome)
         self._resolve_hold()
         try:
@@ -238,9 +237,9 @@ class Call(RelayOwner):
     def _record(self, status: Status, error_type: str | None, now: float) -> CallRecord:
         duration = now - self.received_at
         asked, caller, routes, route, relay = self.asked, self.caller, self.routes, self.route, self.relay
-        reason = None
+        reason: bytes | None = None
         if self.usage is not None and self.scanner is not None:
-            reason = self.scanner.finish_reason
+            reason = self.scanner.finish_reason()
         return CallRecord(
             self.generation,
             wall(),
@@ -252,7 +251,7 @@ class Call(RelayOwner):
             routes.name if routes is not None else "" if asked is None else asked.model,
             "" if route is None else route.slug,
             self.attempts,
-            None if reason is None else reason.decode(),
+            None if reason is None else reason.decode("ascii"),
             error_type,
             NO_USAGE if self.usage is None else self.usage,
             self.charge,

@@ -75,7 +75,7 @@ def _fail(call: Call, attempt: Attempt, route: Route, verdict: Verdict, failed: 
     _charge(call, attempt, route, verdict, is_committed=relay.is_committed)
     if relay.is_committed:
         route.provider_meter.broken_stream()
-        call.serve(call.scanner.usage if call.scanner else None)
+        call.serve(call.scanner.usage() if call.scanner else None)
     call.end_attempt(verdict.outcome)
     if not relay.is_committed:
         call.previous.append(

@@ -25,8 +25,15 @@ cdef class Pool(ConnectionPool):
 
 
 @cython.final
+cdef class Place:
+    cdef readonly object origin
+    cdef Pool pool
+
+
+@cython.final
 cdef class Pools:
     cdef object _resolver
     cdef dict _pools
 
     cpdef Pool of(self, origin)
+    cpdef Pool at(self, Place place)

@@ -215,6 +215,14 @@ class Pool(ConnectionPool):
         self._tailing.clear()
 
 
+class Place:
+    """An origin as a route knows it: with the pool that it led to last."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.pool: Pool | None = None
+
+
 class Pools:
     """A worker's pools. They outlive reloads: a connection belongs to its origin, not to a configuration."""
 
@@ -226,6 +234,13 @@ class Pools:
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = Pool(origin, self._resolver)
+        return pool
+
+    def at(self, place: Place) -> Pool:
+        """The same, without a look into a table, for as long as the pool is not closed."""
+        pool = place.pool
+        if pool is None or pool._is_closed:
+            pool = place.pool = self.of(place.origin)
         return pool
 
     def __iter__(self) -> Iterator[tuple[Origin, Pool]]:

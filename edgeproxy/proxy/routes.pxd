@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from edgeproxy._core.candidates cimport Candidates
 from edgeproxy._core.tariff cimport Tariff
+from edgeproxy.proxy.pool cimport Place
 from edgeproxy.telemetry.meters cimport PairMeter, ProviderMeter
 
 
@@ -12,7 +13,7 @@ cdef class Route:
     cdef readonly str slug
     cdef readonly object endpoint
     cdef readonly object lane
-    cdef readonly object origin
+    cdef readonly Place place
     cdef readonly bint sends_usage
     cdef readonly object timeouts
     cdef readonly double send_s
@@ -29,6 +30,16 @@ cdef class Route:
     cdef readonly Tariff tariff
     cdef readonly PairMeter meter
     cdef readonly ProviderMeter provider_meter
+
+
+cdef class RouteBook:
+    cdef readonly object source
+    cdef readonly dict models
+    cdef readonly dict aliases
+    cdef object _nearest
+    cdef dict _providers
+
+    cpdef ModelRoutes find(self, str name)
 
 
 @cython.final

@@ -12,6 +12,7 @@ from edgeproxy.domain.nearest import Nearest
 from edgeproxy.domain.snapshot import Endpoint, Lane, Model, Provider, Snapshot, Timeouts
 from edgeproxy.providers.openai import Origin, origin_of, request_head
 from edgeproxy.proxy.heads import clean
+from edgeproxy.proxy.pool import Place
 from edgeproxy.telemetry.meters import Meters, PairMeter, ProviderMeter
 
 MAX_LANES = 64  # positions of one model, as bits of a mask
@@ -25,7 +26,7 @@ class Route:
     slug: str  # the provider's
     endpoint: Endpoint
     lane: Lane
-    origin: Origin
+    place: Place
     sends_usage: bool
     timeouts: Timeouts
     send_s: float  # those of `timeouts` that each call needs
@@ -75,8 +76,10 @@ class RouteBook:
     def __init__(self, snapshot: Snapshot, meters: Meters) -> None:
         self.source = snapshot
         providers = {provider.slug: provider for provider in snapshot.providers}
-        self.models = {model.id: _model_routes(model, providers, meters, snapshot.fee_ppm) for model in snapshot.models}
-        self.aliases = dict(snapshot.aliases)
+        self.models: dict[str, ModelRoutes] = {
+            model.id: _model_routes(model, providers, meters, snapshot.fee_ppm) for model in snapshot.models
+        }
+        self.aliases: dict[str, str] = dict(snapshot.aliases)
         self._nearest = Nearest(self.models)
 
         self._providers: dict[Origin, set[str]] = {}
@@ -92,7 +95,8 @@ class RouteBook:
         return self._providers.get(origin, set())
 
     def find(self, name: str) -> ModelRoutes | None:
-        return self.models.get(name) or self.models.get(self.aliases.get(name, ""))
+        found: ModelRoutes | None = self.models.get(name)
+        return found if found is not None else self.models.get(self.aliases.get(name, ""))
 
     def nearest(self, name: str) -> list[str]:
         return self._nearest.find(name) or sorted(self.models)[:3]
@@ -161,7 +165,7 @@ def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, met
         slug=provider.slug,
         endpoint=endpoint,
         lane=lane,
-        origin=origin_of(provider),
+        place=Place(origin_of(provider)),
         sends_usage=provider.sends_usage,
         timeouts=limits,
         send_s=limits.send_s,

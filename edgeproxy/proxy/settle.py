@@ -16,7 +16,7 @@ def settle_stream(call: Call) -> None:
     assert scanner is not None
     assert relay is not None
     assert asked is not None
-    raw = scanner.usage
+    raw = scanner.usage()
     call.serve(raw)
     _count_empty(call)
     if not call.finish(200, None, OK):
@@ -26,7 +26,7 @@ def settle_stream(call: Call) -> None:
     if is_openrouter or asked.wants_usage:
         choices = b"[]"
         if is_openrouter:
-            finish = _quoted(scanner.finish_reason)
+            finish = _quoted(scanner.finish_reason())
             choices = closing_choice(finish, _quoted(scanner.native_finish_reason))
         tail = usage_event(call.chunk_head(), choices, _usage_bytes(call, raw)) + DONE
     relay.close(tail)
@@ -54,7 +54,7 @@ def settle_answer(call: Call) -> None:
     assert scanner is not None
     assert route is not None
     assert relay is not None
-    raw = scanner.usage
+    raw = scanner.usage()
     call.serve(raw)
     body = scanner.patch_body(relay.body, _usage_bytes(call, raw))
     if not call.finish(200, None, OK):

@@ -3,7 +3,7 @@
 import re
 
 from support.chat_streams import DONE, ROLE, SAMPLES, STOP, USAGE, WORD
-from support.scanners import SAID, STATE
+from support.scanners import STATE, said
 
 from edgeproxy._core.sse import ChatScanner
 
@@ -21,7 +21,7 @@ def read(pieces: list[bytes]) -> list[object]:
     for piece in pieces:
         scanner.feed(piece)
     scanner.end()
-    return [scanner.take(), *(getattr(scanner, name) for name in STATE + SAID)]
+    return [scanner.take(), *(getattr(scanner, name) for name in STATE), *said(scanner)]
 
 
 def check(data: bytes, pieces: list[bytes]) -> None:

@@ -12,7 +12,7 @@ from reference.chat import Patcher
 from reference.json_pairs import Object, parse
 from reference.sse import ChatScanner as PlainScanner
 from support.chat_streams import SAMPLES, streams
-from support.scanners import SAID, STATE
+from support.scanners import STATE, said
 
 from edgeproxy._core.sse import ChatScanner
 
@@ -26,7 +26,7 @@ def plain_scanner(native_finish: bool) -> PlainScanner:
 
 
 def everything(found: ChatScanner) -> list[object]:
-    return [found.take(), *(getattr(found, name) for name in STATE + SAID)]
+    return [found.take(), *(getattr(found, name) for name in STATE), *said(found)]
 
 
 def run(pieces: list[bytes]) -> list[object]:
@@ -102,9 +102,9 @@ def test_agrees_with_reference(stream: bytes, native_finish: bool) -> None:
 
     assert as_events(compiled.take()) == expected.out
     assert [getattr(compiled, name) for name in STATE] == [getattr(expected, name) for name in STATE]
-    assert raw(compiled.usage) == expected.usage
+    assert raw(compiled.usage()) == expected.usage
     assert raw(compiled.error) == expected.error
-    assert unquoted(compiled.finish_reason) == expected.finish_reason
+    assert unquoted(compiled.finish_reason()) == expected.finish_reason
     assert unquoted(compiled.native_finish_reason) == expected.native_finish_reason
     assert unquoted(compiled.upstream_id) == expected.upstream_id
     assert unquoted(compiled.upstream_model) == expected.upstream_model

@@ -10,7 +10,7 @@ from reference.chat import Patcher
 from reference.json_pairs import parse
 from reference.sse import ChatScanner as PlainScanner
 from support.chat_streams import DONE, ROLE, STOP, USAGE
-from support.scanners import SAID, STATE
+from support.scanners import STATE, said
 
 from edgeproxy._core.sse import ChatScanner
 
@@ -102,7 +102,7 @@ def outcome(pieces: list[bytes], native_finish: bool = True) -> list[object]:
     for piece in pieces:
         found.feed(piece)
     found.end()
-    return [found.take(), *(getattr(found, name) for name in STATE + SAID)]
+    return [found.take(), *(getattr(found, name) for name in STATE), *said(found)]
 
 
 def by_bytes(stream: bytes) -> list[bytes]:
@@ -126,8 +126,12 @@ def check_twin(stream: bytes, native_finish: bool) -> None:
     frames = found.take().split(b"\n\n")[:-1]
     assert [read(frame.replace(b"\ndata: ", b"\n")[6:], False) for frame in frames] == expected.out
     assert [getattr(found, name) for name in STATE] == [getattr(expected, name) for name in STATE]
-    for name in SAID:
-        assert read(getattr(found, name), name not in ("error", "usage")) == getattr(expected, name), name
+    texts = ("finish_reason", "native_finish_reason", "upstream_id", "upstream_model")
+    assert [read(one, at > 1) for at, one in enumerate(said(found))] == [
+        expected.error,
+        expected.usage,
+        *(getattr(expected, name) for name in texts),
+    ]
 
 
 def check(stream: bytes, pieces: list[bytes]) -> None:

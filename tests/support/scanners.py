@@ -17,7 +17,18 @@ STATE = (
     "comments",
     "malformed",
 )
-SAID = ("error", "usage", "finish_reason", "native_finish_reason", "upstream_id", "upstream_model")  # by the provider
+
+
+def said(found: ChatScanner) -> list[bytes | None]:
+    """By the provider, so far."""
+    return [
+        found.error,
+        found.usage(),
+        found.finish_reason(),
+        found.native_finish_reason,
+        found.upstream_id,
+        found.upstream_model,
+    ]
 
 
 def scanner(native_finish: bool = False) -> ChatScanner:

@@ -47,7 +47,7 @@ def test_a_reply_gets_the_native_finish_reason() -> None:
 def test_reading_a_reply_tells_what_it_says() -> None:
     found = scanner()
     assert found.read_body(REPLY % b',"usage":{"a":1}')
-    assert (found.usage, found.finish_reason, found.content_bytes) == (b'{"a":1}', b"stop", 2)
+    assert (found.usage(), found.finish_reason(), found.content_bytes) == (b'{"a":1}', b"stop", 2)
     assert (found.upstream_id, found.is_committed, found.is_done) == (b"c", True, True)
 
 

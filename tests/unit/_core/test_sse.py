@@ -132,7 +132,7 @@ def test_the_third_malformed_event_is_a_failure() -> None:
 
 def test_a_malformed_event_teaches_nothing() -> None:
     found = fed(WORD, b'data: {"id":"c","choices":[{"finish_reason":"stop"}],"usage":{"a":1}\n\n')
-    assert (found.upstream_id, found.finish_reason, found.usage) == (None, None, None)
+    assert (found.upstream_id, found.finish_reason(), found.usage()) == (None, None, None)
 
 
 def test_after_a_failure_nothing_is_read() -> None:
