@@ -10,7 +10,7 @@ import msgspec
 
 from edgeproxy import __version__
 from edgeproxy.domain.errors import ConfigError
-from edgeproxy.domain.snapshot import Lane, Provider
+from edgeproxy.domain.snapshot import Provider
 
 PORTS = {"http": 80, "https": 443}
 
@@ -40,7 +40,7 @@ def origin_of(provider: Provider) -> Origin:
     return Origin(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme], provider.ca_file)
 
 
-def request_head(provider: Provider, lane: Lane, accept: str) -> bytes:
+def request_head(provider: Provider, secret: str | None, accept: str) -> bytes:
     """Everything of a chat request's head up to the number after `Content-Length: `."""
     path = urlsplit(provider.base_url).path.rstrip("/") + "/chat/completions"
     lines = [
@@ -51,8 +51,8 @@ def request_head(provider: Provider, lane: Lane, accept: str) -> bytes:
         "Accept-Encoding: identity",
         "Content-Type: application/json",
     ]
-    if lane.secret is not None:
-        lines.append(f"Authorization: Bearer {lane.secret.reveal()}")
+    if secret is not None:
+        lines.append(f"Authorization: Bearer {secret}")
     lines += [f"{name}: {value}" for name, value in provider.headers]
     for line in lines:
         if not line.isascii() or "\r" in line or "\n" in line or "\0" in line:

@@ -1,7 +1,8 @@
 """A snapshot made ready for calls: per model its candidates for the core, per route everything prebuilt."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import orjson
 
@@ -14,6 +15,8 @@ from edgeproxy.providers.openai import Origin, origin_of, request_head
 from edgeproxy.proxy.heads import clean
 from edgeproxy.proxy.pool import Place
 from edgeproxy.telemetry.meters import Meters, PairMeter, ProviderMeter
+
+T = TypeVar("T")
 
 MAX_LANES = 64  # positions of one model, as bits of a mask
 
@@ -75,10 +78,8 @@ class RouteBook:
 
     def __init__(self, snapshot: Snapshot, meters: Meters) -> None:
         self.source = snapshot
-        providers = {provider.slug: provider for provider in snapshot.providers}
-        self.models: dict[str, ModelRoutes] = {
-            model.id: _model_routes(model, providers, meters, snapshot.fee_ppm) for model in snapshot.models
-        }
+        builder = _Builder(snapshot, meters)
+        self.models: dict[str, ModelRoutes] = {model.id: builder.model(model) for model in snapshot.models}
         self.aliases: dict[str, str] = dict(snapshot.aliases)
         self._nearest = Nearest(self.models)
 
@@ -105,30 +106,9 @@ class RouteBook:
 def check_heads(snapshot: Snapshot) -> None:
     """ConfigError when a request's head cannot be made of what the snapshot says."""
     providers = {provider.slug: provider for provider in snapshot.providers}
-    for model in snapshot.models:
-        for endpoint in model.endpoints:
-            for lane in endpoint.lanes:
-                request_head(providers[endpoint.provider], lane, "application/json")
-
-
-def _model_routes(model: Model, providers: dict[str, Provider], meters: Meters, fee_ppm: int) -> ModelRoutes:
-    routes = [
-        _route(model, endpoint, lane, providers[endpoint.provider], meters, fee_ppm)
-        for endpoint in model.endpoints
-        for lane in endpoint.lanes
-    ][:MAX_LANES]
-    return ModelRoutes(
-        model=model,
-        name=model.id,
-        routes=tuple(routes),
-        candidates=_candidates(model, routes),
-        slot=model.slot,
-        model_text=_inside_json(model.id),
-        everybody=(1 << len(routes)) - 1,
-        smallest_output=_smallest(routes, lambda endpoint: endpoint.max_completion_tokens),
-        smallest_context=_smallest(routes, lambda endpoint: endpoint.context_length),
-        dearest=tuple(_tariff(price, fee_ppm) for price in dearest(route.price for route in routes)),
-    )
+    endpoints = [endpoint for model in snapshot.models for endpoint in model.endpoints]
+    for slug, secret in {(endpoint.provider, _text(lane)) for endpoint in endpoints for lane in endpoint.lanes}:
+        request_head(providers[slug], secret, "application/json")
 
 
 def _candidates(model: Model, routes: list[Route]) -> Candidates:
@@ -152,37 +132,95 @@ def _smallest(routes: Iterable[Route], limit: Callable[[Endpoint], int | None]) 
     return min((limit(route.endpoint) or 2**31 for route in routes), default=2**31)
 
 
-def _tariff(price: Price, fee_ppm: int) -> Tariff:
-    return Tariff(
-        price.prompt, price.completion, price.request, price.cache_read, price.cache_write, price.reasoning, fee_ppm
-    )
+class _Builder:
+    """Makes the routes of one snapshot. What several have in common is made once, and so in the cache when the next
+    call comes, whatever its model."""
+
+    def __init__(self, snapshot: Snapshot, meters: Meters) -> None:
+        self._providers = {provider.slug: provider for provider in snapshot.providers}
+        self._meters = meters
+        self._fee_ppm = snapshot.fee_ppm
+        self._made: dict[Hashable, Any] = {}
+
+    def _once(self, make: Callable[..., T], *of: Hashable) -> T:
+        key = (make, *of)
+        if key not in self._made:
+            self._made[key] = make(*of)
+        made: T = self._made[key]
+        return made
+
+    def model(self, model: Model) -> ModelRoutes:
+        routes = [self._route(model, endpoint, lane) for endpoint in model.endpoints for lane in endpoint.lanes]
+        routes = routes[:MAX_LANES]
+        return ModelRoutes(
+            model=model,
+            name=model.id,
+            routes=tuple(routes),
+            candidates=_candidates(model, routes),
+            slot=model.slot,
+            model_text=_inside_json(model.id),
+            everybody=(1 << len(routes)) - 1,
+            smallest_output=_smallest(routes, lambda endpoint: endpoint.max_completion_tokens),
+            smallest_context=_smallest(routes, lambda endpoint: endpoint.context_length),
+            dearest=self._once(self._dearest, frozenset(route.price for route in routes)),
+        )
+
+    def _route(self, model: Model, endpoint: Endpoint, lane: Lane) -> Route:
+        slug = endpoint.provider
+        provider = self._providers[slug]
+        limits = provider.timeouts
+        secret = _text(lane)
+        return Route(
+            provider=provider,
+            slug=slug,
+            endpoint=endpoint,
+            lane=lane,
+            place=self._once(self._place, slug),
+            sends_usage=provider.sends_usage,
+            timeouts=limits,
+            send_s=limits.send_s,
+            first_event_s=limits.first_event_s,
+            answer_s=limits.answer_s,
+            stall_s=limits.stall_s,
+            comments_s=limits.comments_s,
+            whole_s=limits.whole_s,
+            stream_head=self._once(self._head, slug, secret, "text/event-stream"),
+            json_head=self._once(self._head, slug, secret, "application/json"),
+            model_json=self._once(orjson.dumps, endpoint.model),
+            provider_text=self._once(_inside_json, provider.name),
+            provider_header=self._once(_inside_header, provider.name),
+            tariff=self._once(self._tariff, endpoint.price),
+            meter=self._meters.pair(model.id, slug),
+            provider_meter=self._once(self._meters.provider, slug),
+        )
+
+    def _place(self, slug: str) -> Place:
+        return Place(origin_of(self._providers[slug]))
+
+    def _head(self, slug: str, secret: str | None, accept: str) -> bytes:
+        return request_head(self._providers[slug], secret, accept)
+
+    def _tariff(self, price: Price) -> Tariff:
+        return Tariff(
+            price.prompt,
+            price.completion,
+            price.request,
+            price.cache_read,
+            price.cache_write,
+            price.reasoning,
+            self._fee_ppm,
+        )
+
+    def _dearest(self, prices: frozenset[Price]) -> tuple[Tariff, ...]:
+        return tuple(self._tariff(price) for price in dearest(prices))
 
 
-def _route(model: Model, endpoint: Endpoint, lane: Lane, provider: Provider, meters: Meters, fee_ppm: int) -> Route:
-    limits = provider.timeouts
-    return Route(
-        provider=provider,
-        slug=provider.slug,
-        endpoint=endpoint,
-        lane=lane,
-        place=Place(origin_of(provider)),
-        sends_usage=provider.sends_usage,
-        timeouts=limits,
-        send_s=limits.send_s,
-        first_event_s=limits.first_event_s,
-        answer_s=limits.answer_s,
-        stall_s=limits.stall_s,
-        comments_s=limits.comments_s,
-        whole_s=limits.whole_s,
-        stream_head=request_head(provider, lane, "text/event-stream"),
-        json_head=request_head(provider, lane, "application/json"),
-        model_json=orjson.dumps(endpoint.model),
-        provider_text=_inside_json(provider.name),
-        provider_header=clean(provider.name).encode("latin-1", "replace"),
-        tariff=_tariff(endpoint.price, fee_ppm),
-        meter=meters.pair(model.id, provider.slug),
-        provider_meter=meters.provider(provider.slug),
-    )
+def _text(lane: Lane) -> str | None:
+    return lane.secret.reveal() if lane.secret is not None else None
+
+
+def _inside_header(text: str) -> bytes:
+    return clean(text).encode("latin-1", "replace")
 
 
 def _inside_json(text: str) -> bytes:
