@@ -114,7 +114,6 @@ cdef class Asked:
         self.choices = 1
         return 0
 
-
     cpdef bytes with_model(self, bytes model, bytes add):
         """The body of a plain request with `model` (JSON) for its model and the members `add` behind all others."""
         if self.model_index < 0:

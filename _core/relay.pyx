@@ -64,8 +64,8 @@ cdef class RelayOwner:
 
 @cython.final
 cdef class Relay:
-    def __cinit__(self, client, RelayOwner owner not None, Wheel wheel not None, bint is_stream, bint is_chunked, bint wants_comments,
-                  double slow_reader_s=120.0, int client_fd=FIND_OUT):
+    def __cinit__(self, client, RelayOwner owner not None, Wheel wheel not None, bint is_stream, bint is_chunked,
+                  bint wants_comments, double slow_reader_s=120.0, int client_fd=FIND_OUT):
         self.client = client
         self.client_fd = direct_fd(client) if client_fd == FIND_OUT else client_fd
         self.owner = owner
@@ -82,6 +82,8 @@ cdef class Relay:
     cpdef begin(self, upstream, ChatScanner scanner, bytes head, double now, double send_s, double first_s,
               double whole_until, double stall_s, double comments_s):
         """A request is on its way on `upstream`. Limits in seconds, `whole_until` is monotonic time."""
+        if self.owner is None:
+            raise RuntimeError("the call is over")
         self.upstream = upstream
         self.scanner = scanner
         self.head = head
@@ -267,6 +269,8 @@ cdef class Relay:
 
     cpdef comment(self):
         """Say that we are still here, or probe whether the client is. Before the first event it spends the status."""
+        if self.owner is None:
+            return
         if not self.is_open:
             self.head = self.owner.early_head()
         self.write(COMMENT)

@@ -1,7 +1,7 @@
 """The express door: chat calls are read by the compiled `Door`, any other request is aiohttp's.
 
 A request goes to aiohttp bytes and all, and the connection with it; when it is answered the connection comes back, so
-that those of a load balancer stay express. Here is what is rare on a connection; what each call needs is in the core.
+that those of a load balancer stay express. Here is what is rare on a connection, and where a call begins.
 """
 
 import logging

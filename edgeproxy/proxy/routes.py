@@ -107,7 +107,8 @@ def check_heads(snapshot: Snapshot) -> None:
     """ConfigError when a request's head cannot be made of what the snapshot says."""
     providers = {provider.slug: provider for provider in snapshot.providers}
     endpoints = [endpoint for model in snapshot.models for endpoint in model.endpoints]
-    for slug, secret in {(endpoint.provider, _text(lane)) for endpoint in endpoints for lane in endpoint.lanes}:
+    heads = [(endpoint.provider, _text(lane)) for endpoint in endpoints for lane in endpoint.lanes]
+    for slug, secret in dict.fromkeys(heads):  # in the order of the configuration
         request_head(providers[slug], secret, "application/json")
 
 
@@ -143,7 +144,7 @@ class _Builder:
         self._made: dict[Hashable, Any] = {}
 
     def _once(self, make: Callable[..., T], *of: Hashable) -> T:
-        key = (make, *of)
+        key = (make.__name__, *of)  # not the method itself: it would hold us, and so what is made, for ever
         if key not in self._made:
             self._made[key] = make(*of)
         made: T = self._made[key]
