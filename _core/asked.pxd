@@ -16,7 +16,7 @@ cdef class Asked:
     cdef readonly int64_t output_limit      # tokens; 0: the client sets none
     cdef readonly int64_t expected_output   # tokens
     cdef readonly int64_t choices
-    cdef Py_ssize_t model_index             # of the member; -1: the request is not plain
+    cdef Py_ssize_t model_index             # of the member, in a plain request
 
     cdef int fill(
         self, Spans spans, str model, bint is_stream, Py_ssize_t prompt_bytes, int64_t output_limit

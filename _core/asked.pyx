@@ -100,7 +100,6 @@ cdef class Asked:
         self.wants_usage = wants_usage
         self.preferences = preferences
         self.choices = choices
-        self.model_index = -1
 
     cdef int fill(
         self, Spans spans, str model, bint is_stream, Py_ssize_t prompt_bytes, int64_t output_limit
@@ -116,7 +115,7 @@ cdef class Asked:
 
     cpdef bytes with_model(self, bytes model, bytes add):
         """The body of a plain request with `model` (JSON) for its model and the members `add` behind all others."""
-        if self.model_index < 0:
+        if not self.is_plain:
             raise ValueError("the request is not plain")
         if model is None or add is None:
             raise TypeError("a body is made of texts")

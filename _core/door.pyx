@@ -38,7 +38,7 @@ cdef unsigned int UNUSUAL = 1 << CONTENT_ENCODING | 1 << UPGRADE
 cdef class Door:
     """A connection, and the exchange of the call that runs on it.
 
-    A subclass says the rest: `begin()` starts the call that is here; `body_changed()` hears that its body is whole or
+    Abstract; a subclass says the rest: `begin()` starts the call that is here; `body_changed()` hears that its body is whole or
     has a fault. What is rare is looked up by name: `hand_over(data, size, began_at)` gives the connection to aiohttp,
     `size` being the bytes of this one request, -1: not known; `refuse(status)` answers 408 or 431; `broke(error)` is
     told of a failed callback.

@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 
 
 cdef class Exchange:
-    """`surface`: whose habits the answer follows, "/v1" or "/api/v1"."""
+    """Abstract: each door overrides all of it. `surface`: whose habits the answer follows, "/v1" or "/api/v1"."""
 
     @property
     def length(self):

@@ -47,7 +47,7 @@ cdef inline int size_line_of(Py_ssize_t size, char *line) noexcept nogil:
 
 
 cdef class RelayOwner:
-    """Whom a relay tells about its attempt."""
+    """Whom a relay tells about its attempt. Abstract: the call overrides all of it."""
 
     cpdef committed(self, double now):
         """The first meaningful event is here."""

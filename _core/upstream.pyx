@@ -56,7 +56,7 @@ cdef bytes with_length(bytes head, bytes body, bint has_body):
 
 
 cdef class ConnectionPool:
-    """Whom connections tell what becomes of them."""
+    """Whom connections tell what becomes of them. Abstract: the pool overrides all of it."""
 
     cpdef opened(self, UpstreamConnection connection):
         raise NotImplementedError

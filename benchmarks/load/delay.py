@@ -57,7 +57,7 @@ def undisturbed(
     bench: Bench, backend: Backend, gateway: Running, load: Sequence[str], given: argparse.Namespace
 ) -> Measured:
     """The first window that others left alone, or that cannot be mended by another try."""
-    for _ in range(given.tries):
+    for _ in range(max(1, given.tries)):
         one = bench.measure(backend, gateway, load, given.seconds)
         if given.force or not one.is_disturbed or failed_calls(one.client):
             break
@@ -70,7 +70,7 @@ def clock(rounds: list[Measured], percentile: str) -> list[float]:
 
 
 def moment(rounds: list[Measured]) -> float:
-    return statistics.median(one.moment("p99") for one in rounds)
+    return statistics.median(one.delay_p99_us for one in rounds)
 
 
 def ratio(measured: dict[str, list[Measured]]) -> float:

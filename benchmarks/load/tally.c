@@ -44,28 +44,17 @@ static void histogram_print(const char *name, const histogram *h) {
 
 void moments_add(moments *m, uint64_t nanoseconds, uint64_t now) {
     if (now >= m->ends_at) {
-        if (m->now.count && m->count < MOMENTS) {
-            m->p50_us[m->count] = percentile_us(&m->now, .5);
-            m->p99_us[m->count++] = percentile_us(&m->now, .99);
-        }
+        if (m->now.count && m->count < MOMENTS) m->p99_us[m->count++] = percentile_us(&m->now, .99);
         memset(&m->now, 0, sizeof m->now);
         m->ends_at = now + MOMENT_NS;
     }
     histogram_add(&m->now, nanoseconds);
 }
 
-static void numbers_print(const char *name, const double *values, unsigned count) {
-    printf("\"%s\": [", name);
-    for (unsigned i = 0; i < count; i++) printf("%s%.1f", i ? ", " : "", values[i]);
-    printf("]");
-}
-
 static void moments_print(const char *name, const moments *m) {
-    printf("  \"%s_moments_us\": {", name);
-    numbers_print("p50", m->p50_us, m->count);
-    printf(", ");
-    numbers_print("p99", m->p99_us, m->count);
-    puts("},");
+    printf("  \"%s_moments_p99_us\": [", name);
+    for (unsigned i = 0; i < m->count; i++) printf("%s%.1f", i ? ", " : "", m->p99_us[i]);
+    puts("],");
 }
 
 static void counts_print(const char *name, const char *const *names, const uint64_t *counts, unsigned size) {

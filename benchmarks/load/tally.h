@@ -10,13 +10,13 @@ typedef struct {
     uint64_t count, sum, max;
 } histogram;
 
-/* The same values by tenths of a second: a machine that others disturb now and then is itself in the median one. */
+/* p99 by tenths of a second: a machine that others disturb now and then is itself in the median one. */
 #define MOMENT_NS 100000000ull
 #define MOMENTS 1200
 typedef struct {
     histogram now;
     uint64_t ends_at;
-    double p50_us[MOMENTS], p99_us[MOMENTS];
+    double p99_us[MOMENTS];
     unsigned count;
 } moments;
 

@@ -28,7 +28,7 @@ class Figures:
 
     def delays(self, row: str, window: Window) -> list[float]:
         """p99 of the events' delay in the median tenth of a second, µs."""
-        return [one.moment("p99") for one in self.rounds(row, window)]
+        return [one.delay_p99_us for one in self.rounds(row, window)]
 
     def added(self, row: str, window: Window, percentile: str) -> list[float]:
         direct = median(self.clients("direct", window, percentile))

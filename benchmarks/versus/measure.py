@@ -37,9 +37,10 @@ class Measured:
     def rate(self) -> float:
         return self.calls / float(self.client["elapsed_s"])
 
-    def moment(self, percentile: str) -> float:
-        """Of the events' delay, µs, in the median tenth of a second of the window."""
-        return statistics.median(map(float, self.client["delay_moments_us"][percentile]))
+    @property
+    def delay_p99_us(self) -> float:
+        """Of the events, in the median tenth of a second of the window."""
+        return statistics.median(map(float, self.client["delay_moments_p99_us"]))
 
     @property
     def is_disturbed(self) -> bool:

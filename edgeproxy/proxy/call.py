@@ -121,7 +121,7 @@ class Call(RelayOwner):
             scanner,
             head,
             now,
-            route.send_s + len(body) / 1048576.0,
+            route.send_s + len(body) / 1048576.0,  # a second a MiB
             route.first_event_s if relay.is_stream else route.answer_s,
             min(now + route.whole_s, self.received_at + self.deadline_s),
             route.stall_s,

@@ -28,7 +28,7 @@ def client(done: int = 100, events: int = 0, failed: int = 0) -> dict[str, Any]:
         "first_failure": "",
         "elapsed_s": 1.0,
         "delay_us": {"p99": 1.0},
-        "delay_moments_us": {"p50": [0.5], "p99": [1.0]},
+        "delay_moments_p99_us": [1.0],
     }
 
 
