@@ -89,6 +89,7 @@ cdef bint is_usage_wanted(const char *text, Py_ssize_t size) noexcept nogil:
 
 
 @cython.final
+@cython.freelist(64)
 cdef class Asked:
     """A request that is well formed. `preferences` is its `provider` object."""
 

@@ -76,6 +76,11 @@ cdef class Door:
         return self.body.length
 
     @property
+    def arrived(self):
+        """Bytes of the body that have come."""
+        return self.body.size
+
+    @property
     def fault(self):
         """Why the body will not come: "too_large", "broken" or "late"."""
         return self.body.fault

@@ -15,6 +15,7 @@ cdef extern from "Python.h":
 
 
 @cython.final
+@cython.freelist(64)
 cdef class Signal:
     """Set once, awaited once. Setting it before the wait is fine; setting it again changes nothing."""
 
@@ -61,6 +62,7 @@ cdef class Signal:
 
 
 @cython.final
+@cython.freelist(64)
 cdef class Drive:
     """Runs one coroutine to its end; `ended(owner, error)` is called once, with what it raised or None."""
 

@@ -13,6 +13,11 @@ cdef class Exchange:
         """Bytes of the body by its head; -1: it does not say."""
         raise NotImplementedError
 
+    @property
+    def arrived(self):
+        """Bytes of the body that have come."""
+        raise NotImplementedError
+
     cpdef bytes header(self, str name):
         """The value of one of the headers that calls ask for."""
         raise NotImplementedError

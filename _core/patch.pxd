@@ -68,6 +68,9 @@ cdef class ChatPatch:
     cdef bytes upstream_model
     cdef Buffer last_usage
 
+    cdef int set_up(
+        self, bytes generation, bytes model, bytes provider, long long created, bint native_finish
+    ) except -1
     cdef bint read(self, Place start, Place end, bint is_body) except -1
     cdef int write(self, Buffer *out, bytes usage) except -1
 

@@ -80,13 +80,13 @@ cdef Py_ssize_t put_member(Buffer *out, const char *start, bytes text) except -1
 
 
 @cython.final
+@cython.freelist(64)
 cdef class ChatPatch:
     """Reads one event or reply at a time, and writes it out patched. The texts given are JSON without quotes."""
 
-    def __cinit__(
-        self, bytes generation not None, bytes model not None, bytes provider not None, long long created,
-        bint native_finish
-    ):
+    cdef int set_up(
+        self, bytes generation, bytes model, bytes provider, long long created, bint native_finish
+    ) except -1:
         cdef Py_ssize_t part
         cdef Py_ssize_t ends[<int>PARTS]
         cdef Buffer *owned = &self.owned
@@ -110,6 +110,10 @@ cdef class ChatPatch:
         self.values[<int>PART_ID] = inner(self.members[<int>PART_ID], len(b'"id":'))
         self.values[<int>PART_MODEL] = inner(self.members[<int>PART_MODEL], len(b'"model":'))
         self.values[<int>PART_PROVIDER] = inner(self.members[<int>PART_PROVIDER], len(b'"provider":'))
+        return 0
+
+    def __init__(self):
+        raise TypeError("it is a part of the scanner that scanner_for makes")
 
     def __dealloc__(self):
         free(self.edits)

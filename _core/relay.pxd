@@ -37,6 +37,10 @@ cdef class RelayOwner:
     cpdef bytes early_head(self)
 
 
+cpdef Relay relay_for(client, int client_fd, RelayOwner owner, Wheel wheel, bint is_stream, bint is_chunked,
+                      bint wants_comments, double slow_reader_s)
+
+
 @cython.final
 cdef class Relay:
     # the client's side; lives as long as the call

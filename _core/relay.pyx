@@ -28,7 +28,7 @@ cdef Py_ssize_t ANSWER_LIMIT = 64 * 1024 * 1024
 
 cdef enum:
     SIZE_LINE = 20
-    FIND_OUT = -2  # the caller does not know the client's descriptor
+    FIND_OUT = -2  # nobody has looked up the client's descriptor yet
 
 
 cdef inline int size_line_of(Py_ssize_t size, char *line) noexcept nogil:
@@ -62,20 +62,30 @@ cdef class RelayOwner:
         raise NotImplementedError
 
 
+cpdef Relay relay_for(client, int client_fd, RelayOwner owner, Wheel wheel, bint is_stream, bint is_chunked,
+                      bint wants_comments, double slow_reader_s):
+    """The relay of one call to `client`, a transport; `client_fd` is the descriptor below it, as `Exchange.fd` says."""
+    cdef Relay relay = Relay.__new__(Relay)
+    if owner is None or wheel is None:
+        raise TypeError("a relay has an owner and a wheel")
+    relay.client = client
+    relay.client_fd = direct_fd(client) if client_fd == FIND_OUT else client_fd
+    relay.owner = owner
+    relay.wheel = wheel
+    relay.is_stream = is_stream
+    relay.is_chunked = is_chunked
+    relay.wants_comments = wants_comments and is_stream
+    relay.slow_reader_s = slow_reader_s
+    if relay.wants_comments:
+        relay.client_at = monotonic()
+    return relay
+
+
 @cython.final
+@cython.freelist(64)
 cdef class Relay:
-    def __cinit__(self, client, RelayOwner owner not None, Wheel wheel not None, bint is_stream, bint is_chunked,
-                  bint wants_comments, double slow_reader_s=120.0, int client_fd=FIND_OUT):
-        self.client = client
-        self.client_fd = direct_fd(client) if client_fd == FIND_OUT else client_fd
-        self.owner = owner
-        self.wheel = wheel
-        self.is_stream = is_stream
-        self.is_chunked = is_chunked
-        self.wants_comments = wants_comments and is_stream
-        self.slow_reader_s = slow_reader_s
-        self.client_at = monotonic()
-        self.phase = IDLE
+    def __init__(self):
+        raise TypeError("a relay is made by relay_for")
 
     # --- the attempt -------------------------------------------------------------------------------------------
 

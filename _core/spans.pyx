@@ -83,6 +83,7 @@ cdef inline bint is_same_key(const Member *a, const Member *b) noexcept nogil:
 
 
 @cython.final
+@cython.freelist(64)
 cdef class Spans:
     """The top-level members of one body. Only `scan` makes them."""
 

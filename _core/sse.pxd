@@ -19,6 +19,9 @@ cdef enum Failure:
     FAILURE_MALFORMED
 
 
+cpdef ChatScanner scanner_for(bytes generation, bytes model, bytes provider, long long created, bint native_finish)
+
+
 @cython.final
 cdef class ChatScanner:
     # What a feed has changed: look here after each. `out` holds whole events, framed, with room around (buffer.pxd).

@@ -57,16 +57,26 @@ cdef bytes text_of(Span span):
     return PyBytes_FromStringAndSize(<const char *>span.start, span.stop - span.start)
 
 
+cpdef ChatScanner scanner_for(bytes generation, bytes model, bytes provider, long long created, bint native_finish):
+    """The scanner of one reply, which puts in what the contract owns: texts are JSON without quotes, a Unix time."""
+    cdef ChatScanner scanner = ChatScanner.__new__(ChatScanner)
+    if generation is None or model is None or provider is None:
+        raise TypeError("the texts of a scanner are bytes")
+    scanner.chat.set_up(generation, model, provider, created, native_finish)
+    return scanner
+
+
 @cython.final
+@cython.freelist(64)
 cdef class ChatScanner:
     """One reply of a provider that speaks the OpenAI chat dialect."""
 
-    def __cinit__(
-        self, bytes generation not None, bytes model not None, bytes provider not None, long long created,
-        bint native_finish
-    ):
-        self.chat = ChatPatch(generation, model, provider, created, native_finish)
+    def __cinit__(self):
+        self.chat = ChatPatch.__new__(ChatPatch)
         self.is_first_line = True
+
+    def __init__(self):
+        raise TypeError("a scanner is made by scanner_for")
 
     def __dealloc__(self):
         dispose(&self.out)

@@ -25,7 +25,7 @@ PHASES: tuple[tuple[str, str, str], ...] = (
     (
         "build",
         "what goes upstream: body spliced, head, scanner",
-        r"decode\.py:upstream_body|:Asked\.with_model|_core/upstream:with_length|:ChatScanner\.__|:ChatPatch\.__",
+        r"decode\.py:upstream_body|:Asked\.with_model|_core/upstream:with_length|_core/sse:scanner_for|:ChatPatch\.set_up",
     ),
     ("decode", "one pass over the body, the members that routing needs", r"proxy/decode\.py|_core/(asked|spans):"),
     ("plan", "model, preferences, candidates", r"proxy/(plan|routes)\.py|_core/plan:"),

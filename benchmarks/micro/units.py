@@ -13,7 +13,7 @@ from edgeproxy._core.dice import Dice
 from edgeproxy._core.door import Door
 from edgeproxy._core.rules import DoorRules
 from edgeproxy._core.spans import scan, splice
-from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.sse import scanner_for
 from edgeproxy._core.table import RouteTable
 from edgeproxy._core.wheel import Wheel
 
@@ -125,7 +125,7 @@ def chat_event_repeated() -> Run:
 
 
 def events(one: bytes, other: bytes) -> Run:
-    scanner = ChatScanner(b"gen-1763764001-Ab3dE5fG7hI9", b"openai/gpt-4o-mini", b"OpenAI", 1, native_finish=True)
+    scanner = scanner_for(b"gen-1763764001-Ab3dE5fG7hI9", b"openai/gpt-4o-mini", b"OpenAI", 1, native_finish=True)
 
     def run(rounds: int) -> None:
         for _ in range(rounds // 2):

@@ -1,7 +1,5 @@
-from typing import Self, final
+from typing import final
 
 @final
 class ChatPatch:
-    def __new__(
-        cls, generation: bytes, model: bytes, provider: bytes, created: int, *, native_finish: bool
-    ) -> Self: ...
+    def __init__(self, /, *args: object, **kwargs: object) -> None: ...

@@ -1,4 +1,4 @@
-from typing import Any, Protocol, Self, final
+from typing import Any, Protocol, final
 
 from typing_extensions import disjoint_base
 
@@ -25,19 +25,20 @@ class _Upstream(Protocol):
     def resume_reading(self) -> None: ...
     def pending(self) -> int: ...
 
+def relay_for(
+    client: _Client,
+    client_fd: int,
+    owner: RelayOwner,
+    wheel: Wheel,
+    is_stream: bool,
+    is_chunked: bool,
+    wants_comments: bool,
+    slow_reader_s: float,
+) -> Relay: ...
+
 @final
 class Relay:
-    def __new__(
-        cls,
-        client: _Client,
-        owner: RelayOwner,
-        wheel: Wheel,
-        is_stream: bool,
-        is_chunked: bool,
-        wants_comments: bool,
-        slow_reader_s: float = 120.0,
-        client_fd: int = -2,
-    ) -> Self: ...
+    def __init__(self, /, *args: object, **kwargs: object) -> None: ...
     @property
     def held(self) -> int: ...
     @property

@@ -1,13 +1,15 @@
-from typing import Self, final
+from typing import final
 
 ERROR_EVENT: int
 LINE_TOO_LONG: int
 EVENT_TOO_LONG: int
 MALFORMED: int
 
+def scanner_for(generation: bytes, model: bytes, provider: bytes, created: int, native_finish: bool) -> ChatScanner: ...
+
 @final
 class ChatScanner:
-    def __new__(cls, generation: bytes, model: bytes, provider: bytes, created: int, native_finish: bool) -> Self: ...
+    def __init__(self, /, *args: object, **kwargs: object) -> None: ...
     @property
     def is_committed(self) -> bool: ...
     @property

@@ -5,6 +5,7 @@ from edgeproxy.domain.usage cimport Usage
 
 
 @cython.final
+@cython.freelist(64)
 cdef class CallRecord:
     cdef readonly str generation_id
     cdef readonly double ended_at

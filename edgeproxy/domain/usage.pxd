@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 
 
 @cython.final
+@cython.freelist(64)
 cdef class Usage:
     cdef readonly int64_t prompt
     cdef readonly int64_t completion

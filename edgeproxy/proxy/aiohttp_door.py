@@ -52,11 +52,12 @@ class Written(web.StreamResponse):
 class AiohttpExchange(Exchange):
     """One request that came in by aiohttp. `over` is set when its call is over."""
 
-    __slots__ = ("_is_continued", "_limits", "_request", "over", "protocol")
+    __slots__ = ("_arrived", "_is_continued", "_limits", "_request", "over", "protocol")
 
     def __init__(self, request: web.BaseRequest, surface: str, limits: DoorLimits) -> None:
         self._request = request
         self._limits = limits
+        self._arrived = 0  # bytes of the body that have come
         self.protocol: DoorProtocol = cast(DoorProtocol, request.protocol)
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport = request.transport
@@ -88,6 +89,10 @@ class AiohttpExchange(Exchange):
             return -1 if self._request.body_exists else 0
         return length
 
+    @property
+    def arrived(self) -> int:
+        return self._arrived
+
     def header(self, name: str) -> bytes | None:
         value = self._request.headers.get(name)
         return None if value is None else value.encode("utf-8", "surrogateescape")
@@ -98,7 +103,8 @@ class AiohttpExchange(Exchange):
         if not content.is_eof():
             return None
         body = b"" if content.at_eof() else content.read_nowait()
-        self._check_length(len(body))
+        self._arrived = len(body)
+        self._check_length(self._arrived)
         return body
 
     async def read_body(self) -> bytes:
@@ -121,12 +127,12 @@ class AiohttpExchange(Exchange):
             raise body_is_broken() from None
 
     async def _read_all(self, started: float, timer: asyncio.Timeout) -> bytes:
-        content, pieces, size = self._request.content, [], 0
+        content, pieces = self._request.content, []
         while piece := await content.readany():
             pieces.append(piece)
-            size += len(piece)
-            self._check_length(size)
-            timer.reschedule(started + self._limits.body_s + size / 65536)
+            self._arrived += len(piece)
+            self._check_length(self._arrived)
+            timer.reschedule(started + self._limits.body_s + self._arrived / 65536)
         return b"".join(pieces)
 
     def _check_length(self, size: int) -> None:

@@ -6,7 +6,7 @@ from edgeproxy._core.drive cimport Drive, Signal
 from edgeproxy._core.exchange cimport Exchange
 from edgeproxy._core.identity cimport new_identity
 from edgeproxy._core.relay cimport Relay, RelayOwner
-from edgeproxy._core.sse cimport ChatScanner
+from edgeproxy._core.sse cimport ChatScanner, scanner_for
 from edgeproxy._core.upstream cimport UpstreamConnection
 from edgeproxy._core.usage cimport read_usage
 from edgeproxy.domain.caller cimport Caller
@@ -56,7 +56,7 @@ cdef class Call(RelayOwner):
     cpdef begin_attempt(self, Attempt attempt, Route route)
     cpdef Signal send(self, UpstreamConnection connection, bytes request, bytes body, bytes head)
     cpdef let_go(self)
-    cpdef end_attempt(self, outcome)
+    cpdef end_attempt(self, outcome, double now)
     cpdef end_retries(self)
     cpdef int64_t paced_tokens(self) except -1
     cpdef double paced_s(self) except -1.0

@@ -13,7 +13,7 @@ from edgeproxy._core.drive import Drive, Signal
 from edgeproxy._core.exchange import Exchange
 from edgeproxy._core.identity import new_identity
 from edgeproxy._core.relay import Relay, RelayOwner
-from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.sse import ChatScanner, scanner_for
 from edgeproxy._core.upstream import UpstreamConnection
 from edgeproxy._core.usage import read_usage
 from edgeproxy.dialects.openai_chat import chunk_identity
@@ -96,7 +96,7 @@ class Call(RelayOwner):
         self.attempt = attempt
         self.route = route
         self.attempts += 1
-        self.attempt_at = monotonic()
+        self.attempt_at = attempt.started_at
 
     def send(self, connection: UpstreamConnection, request: bytes, body: bytes, head: bytes) -> Signal[None]:
         """Put the request on the wire; the Signal that is returned is set when the attempt is over."""
@@ -105,7 +105,7 @@ class Call(RelayOwner):
         assert route is not None
         assert relay is not None
         assert routes is not None
-        scanner = ChatScanner(
+        scanner = scanner_for(
             self.identity,
             routes.model_text,
             route.provider_text,
@@ -137,14 +137,13 @@ class Call(RelayOwner):
         if connection is not None and relay is not None:
             connection.detach(relay)
 
-    def end_attempt(self, outcome: Outcome) -> None:
+    def end_attempt(self, outcome: Outcome, now: float) -> None:
         """Close the books of the attempt that runs. Its success or failure has been told to the table before."""
         attempt, route, relay, plane = self.attempt, self.route, self.relay, self.plane
         if attempt is None:
             return
         assert route is not None
         self.attempt = None
-        now = monotonic()
         self.upstream_s += now - self.attempt_at
         usage = self.usage
         if attempt.estimate and usage is not None:
@@ -213,7 +212,7 @@ class Call(RelayOwner):
                 self.plane.table.neutral(attempt, now)
             elif self.usage is None:
                 self.serve(self.scanner.usage() if self.scanner is not None else None)
-            self.end_attempt(outcome)
+            self.end_attempt(outcome, now)
         self._resolve_hold()
         try:
             self.plane.journal.append(self._record(status, error_type, now))

@@ -76,7 +76,7 @@ def _fail(call: Call, attempt: Attempt, route: Route, verdict: Verdict, failed: 
     if relay.is_committed:
         route.provider_meter.broken_stream()
         call.serve(call.scanner.usage() if call.scanner else None)
-    call.end_attempt(verdict.outcome)
+    call.end_attempt(verdict.outcome, monotonic())
     if not relay.is_committed:
         call.previous.append(
             {"provider": route.provider.name, "code": verdict.error.error_type, "status": verdict.error.status}

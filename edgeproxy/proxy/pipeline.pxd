@@ -1,6 +1,6 @@
 from edgeproxy._core.drive cimport Drive
 from edgeproxy._core.exchange cimport Exchange
-from edgeproxy._core.relay cimport Relay
+from edgeproxy._core.relay cimport relay_for
 from edgeproxy._core.tariff cimport ceiling
 from edgeproxy.domain.caller cimport Caller
 from edgeproxy.proxy.authenticate cimport authenticate

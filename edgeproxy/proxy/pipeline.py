@@ -10,7 +10,7 @@ import logging
 
 from edgeproxy._core.drive import Drive
 from edgeproxy._core.exchange import Exchange
-from edgeproxy._core.relay import Relay
+from edgeproxy._core.relay import relay_for
 from edgeproxy._core.tariff import ceiling
 from edgeproxy.domain.errors import CallError, Draining, InternalError, InvalidRequest, Overloaded
 from edgeproxy.proxy.accept import accept
@@ -80,15 +80,15 @@ def open_relay(call: Call) -> None:
     is_stream, is_http11 = asked.is_stream, exchange.is_http11
     if is_stream and not is_http11:
         exchange.keeps_alive = False  # without chunks only the connection's end can end it
-    call.relay = Relay(
+    call.relay = relay_for(
         exchange.transport,
+        exchange.fd,
         call,
         plane.wheel,
         is_stream,
         is_http11,
         caller.keepalive_comments,
         plane.limits.slow_reader_s,
-        exchange.fd,
     )
     if is_stream:
         plane.meters.node.stream_opened()

@@ -1,7 +1,6 @@
 """The last resort of a node without memory: end the calls that hold most of it, each with one typed error."""
 
 from edgeproxy.domain.errors import Overloaded
-from edgeproxy.proxy.accept import size_of_body
 from edgeproxy.proxy.call import Call
 from edgeproxy.proxy.pipeline import end_early
 from edgeproxy.proxy.plane import DataPlane
@@ -11,7 +10,7 @@ SMALLEST = 64 * 1024  # to end a call that holds less helps nobody
 
 def held_by(call: Call) -> int:
     """Bytes: of its body, of the reply, and of what its client has not taken."""
-    body = len(call.asked.spans.body) if call.asked is not None else size_of_body(call.exchange)
+    body: int = call.exchange.arrived
     reply = call.relay.held if call.relay is not None else 0
     unsent: int = call.exchange.transport.get_write_buffer_size()
     return body + reply + unsent

@@ -5,7 +5,7 @@ import re
 from support.chat_streams import DONE, ROLE, SAMPLES, STOP, USAGE, WORD
 from support.scanners import STATE, said
 
-from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.sse import scanner_for
 
 SEEDS = [*SAMPLES, *(each.replace(b"\n", b"\r\n") for each in SAMPLES), ROLE + WORD + WORD + STOP + USAGE + DONE]
 WORDS = [
@@ -17,7 +17,7 @@ FRAMING = re.compile(rb"((data: [^\r\n]*\n)+\n)*")
 
 
 def read(pieces: list[bytes]) -> list[object]:
-    scanner = ChatScanner(b"gen-1-abc", b"author/slug", b"Some", 1763764001, native_finish=True)
+    scanner = scanner_for(b"gen-1-abc", b"author/slug", b"Some", 1763764001, native_finish=True)
     for piece in pieces:
         scanner.feed(piece)
     scanner.end()

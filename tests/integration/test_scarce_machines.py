@@ -1,21 +1,19 @@
 """What a node does when the machine has little left: descriptors, connections, time on the processor."""
 
 import asyncio
-import contextlib
 import os
 import resource
+import subprocess
 from pathlib import Path
 
 import pytest
 from support.builders import KEY, ConfigBuilder
-from support.checks import is_typed_error, is_whole_stream
-from support.client import Client, chat_body, exchange, request_bytes
+from support.checks import is_whole_stream
+from support.client import Client, chat_body, request_bytes
 from support.crew import server_inode, stopped
 from support.edge import Edge, until
 from support.replies import LAST_CHUNK, as_chunk, chat, events, stream_head
 from support.scripted import ReadRequest, Script, ScriptedUpstream, Send, Step, reserve
-
-from edgeproxy.telemetry.process import private_bytes
 
 LONG_S = 30.0
 MODEL = "scarce/model"
@@ -84,36 +82,6 @@ async def test_the_limit_of_connections_is_the_nodes_and_the_rest_wait(tmp_path:
     sock.close()
 
 
-async def test_a_node_short_of_memory_refuses_large_bodies_before_it_grows_too_large(tmp_path: Path) -> None:
-    """Bodies that never end fill it; then it takes only small ones; when the others are gone it takes all again."""
-    sock = reserve()
-    with Edge(builder(sock.getsockname()[1]), tmp_path) as probe:
-        await asyncio.sleep(1.0)
-        idle = sum(private_bytes(pid) for pid in [probe.pid, probe.worker])
-    limit = idle * 100 // 80 + 100 * 2**20
-    config = builder(sock.getsockname()[1], memory_limit=limit, limits={"max_body": 64 * 2**20})
-    endless = request_bytes(b"", key=KEY, headers={"Content-Length": str(48 * 2**20)})
-    large = request_bytes(chat_body(MODEL, stream=True, prompt="x" * 2 * 2**20), key=KEY)
-    with Edge(config, tmp_path) as edge:
-        async with ScriptedUpstream(sock, [chat()]):
-            clients = []
-            async with asyncio.timeout(LONG_S):
-                while (answer := await exchange(edge.api, large)).status == 200:
-                    clients.append(await Client.connect(edge.api))
-                    with contextlib.suppress(OSError):  # refused already
-                        await clients[-1].send(endless + b"{" + b" " * (6 * 2**20))
-            # A quick client sends on between two looks, which are a tenth of a second apart.
-            assert sum(private_bytes(pid) for pid in [edge.pid, *edge.workers()]) < limit + 64 * 2**20
-            is_typed_error(answer, 503, "provider_overloaded")
-            for client in clients:
-                client.leave()
-            async with asyncio.timeout(LONG_S):
-                while (await edge.metrics()).value("edgeproxy_memory_pressure"):  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
-            is_whole_stream(await exchange(edge.api, large))
-    sock.close()
-
-
 class Paced(Step):
     """A stream whose events come well within the stall limit of 1 s."""
 
@@ -159,4 +127,31 @@ async def test_no_place_to_write_is_needed(tmp_path: Path, variable: str) -> Non
             is_whole_stream(await edge.chat(MODEL, stream=True))
         assert files_in(tmp_path) == before
         assert resource.prlimit(edge.worker, resource.RLIMIT_CORE) == (0, 0)
+    sock.close()
+
+
+# In mounts of its own: a temporary directory without a byte left, and nothing else that can be written.
+UNWRITABLE = """
+while read -r _ at _; do mount -o remount,bind,ro "$at" 2>/dev/null; done < /proc/self/mounts
+mount -t tmpfs -o size=4k tmpfs "$TMPDIR" && cat /dev/zero > "$TMPDIR/full" 2>/dev/null
+exec "$@"
+"""
+MOUNTS = ("unshare", "--mount")
+
+
+@pytest.mark.skipif(
+    subprocess.run([*MOUNTS, "true"], capture_output=True, check=False).returncode != 0,
+    reason="only root may have mounts of its own",
+)
+async def test_a_node_serves_from_a_read_only_root_with_a_full_temporary_directory(tmp_path: Path) -> None:
+    sock, full = reserve(), tmp_path / "tmp"
+    full.mkdir()
+    prefix = [*MOUNTS, "sh", "-c", UNWRITABLE, "sh"]
+    with Edge(builder(sock.getsockname()[1]), tmp_path, {"TMPDIR": str(full)}, prefix=prefix) as edge:
+        inside = Path(f"/proc/{edge.worker}/root")
+        for folder, why in ((tmp_path, "Read-only file system"), (full, "No space left on device")):
+            with pytest.raises(OSError, match=why):
+                (inside / str(folder).lstrip("/") / "new").write_bytes(b"x" * 5000)
+        async with ScriptedUpstream(sock, [chat()]):
+            is_whole_stream(await edge.chat(MODEL, stream=True))
     sock.close()

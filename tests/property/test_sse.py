@@ -14,11 +14,11 @@ from reference.sse import ChatScanner as PlainScanner
 from support.chat_streams import SAMPLES, streams
 from support.scanners import STATE, said
 
-from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.sse import ChatScanner, scanner_for
 
 
 def scanner(native_finish: bool = True) -> ChatScanner:
-    return ChatScanner(b"gen-1-abc", b"author/slug", b"Some \\u00fcber", 1763764001, native_finish=native_finish)
+    return scanner_for(b"gen-1-abc", b"author/slug", b"Some \\u00fcber", 1763764001, native_finish=native_finish)
 
 
 def plain_scanner(native_finish: bool) -> PlainScanner:

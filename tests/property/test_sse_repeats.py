@@ -12,7 +12,7 @@ from reference.sse import ChatScanner as PlainScanner
 from support.chat_streams import DONE, ROLE, STOP, USAGE
 from support.scanners import STATE, said
 
-from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.sse import ChatScanner, scanner_for
 
 HEAD = (
     b'{"id":"c-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"'
@@ -94,7 +94,7 @@ FRAMES = [
 
 
 def scanner(native_finish: bool) -> ChatScanner:
-    return ChatScanner(b"gen-1", b"a/s", b"Some \\u00fcber", 7, native_finish=native_finish)
+    return scanner_for(b"gen-1", b"a/s", b"Some \\u00fcber", 7, native_finish=native_finish)
 
 
 def outcome(pieces: list[bytes], native_finish: bool = True) -> list[object]:

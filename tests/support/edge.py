@@ -39,6 +39,7 @@ class Edge:
         folder: Path,
         environ: Mapping[str, str] | None = None,
         python_path: Sequence[Path] = (),
+        prefix: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.config = folder / "edgeproxy.yaml"
@@ -47,6 +48,7 @@ class Edge:
         self.api: Address = ("", 0)
         self.ops: Address = ("", 0)
         self._environ = {"PATH": os.environ["PATH"], "PYTHONPATH": _python_path(python_path), **(environ or {})}
+        self._prefix = prefix  # a command that becomes the one that is put after it
         self._fresh_at = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         config.write(self.config)
@@ -59,7 +61,7 @@ class Edge:
         self.stop()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "edgeproxy", "serve", "--config", str(self.config)]
+        command = [*self._prefix, sys.executable, "-m", "edgeproxy", "serve", "--config", str(self.config)]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             self._process = subprocess.Popen(
                 command, stdout=out, stderr=err, env=self._environ, cwd=self.folder, preexec_fn=die_with_parent

@@ -144,6 +144,10 @@ class FakeExchange(Exchange):
     def length(self) -> int:
         return int(self.header("content-length") or -1)
 
+    @property
+    def arrived(self) -> int:
+        return max(0, self.length)
+
     def take_body(self) -> bytes | None:
         return self.body
 

@@ -1,6 +1,6 @@
 """Chat scanners ready to feed, the frames to feed them with, and what to compare them by."""
 
-from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.sse import ChatScanner, scanner_for
 
 HEAD = '{"id":"gen-1","object":"chat.completion.chunk","created":9,"model":"a/b","provider":"P"'
 OWN = HEAD + ',"choices":[%s]}'
@@ -32,7 +32,7 @@ def said(found: ChatScanner) -> list[bytes | None]:
 
 
 def scanner(native_finish: bool = False) -> ChatScanner:
-    return ChatScanner(b"gen-1", b"a/b", b"P", 9, native_finish=native_finish)
+    return scanner_for(b"gen-1", b"a/b", b"P", 9, native_finish=native_finish)
 
 
 def fed(*pieces: bytes, native_finish: bool = False) -> ChatScanner:

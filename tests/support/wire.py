@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from support.inprocess import ClientSide
 
-from edgeproxy._core.relay import RESULTS, Relay, RelayOwner
-from edgeproxy._core.sse import ChatScanner
+from edgeproxy._core.relay import RESULTS, Relay, RelayOwner, relay_for
+from edgeproxy._core.sse import scanner_for
 from edgeproxy._core.upstream import ConnectionPool, UpstreamConnection
 from edgeproxy._core.wheel import Wheel
 
@@ -97,8 +97,9 @@ class Wire:
     ) -> None:
         self.client, self.owner, self.pool = ClientSide(), Owner(), FakePool()
         self.wheel = Wheel(0.05)
-        self.relay = Relay(
+        self.relay = relay_for(
             self.client,
+            -2,
             self.owner,
             self.wheel,
             is_stream=is_stream,
@@ -118,7 +119,7 @@ class Wire:
 
     def begin(self, **limits: float) -> "Wire":
         """Send a request on the connection."""
-        self.scanner = ChatScanner(b"gen-1", b"author/slug", b"Acme", 1_763_764_001, native_finish=False)
+        self.scanner = scanner_for(b"gen-1", b"author/slug", b"Acme", 1_763_764_001, native_finish=False)
         self.now = time.monotonic()
         settings = LIMITS | limits
         self.relay.begin(

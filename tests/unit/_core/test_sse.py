@@ -3,7 +3,7 @@
 import pytest
 from support.scanners import HEAD, WORD, choice, fed, frame, scanner
 
-from edgeproxy._core.sse import ERROR_EVENT, EVENT_TOO_LONG, LINE_TOO_LONG, MALFORMED, ChatScanner
+from edgeproxy._core.sse import ERROR_EVENT, EVENT_TOO_LONG, LINE_TOO_LONG, MALFORMED, ChatScanner, scanner_for
 
 
 def test_events_are_put_out_before_the_commit_point_too() -> None:
@@ -58,7 +58,19 @@ def test_a_byte_order_mark_is_passed_over_at_the_start_only() -> None:
 
 def test_a_scanner_cannot_be_made_without_its_texts() -> None:
     with pytest.raises(TypeError):
-        ChatScanner.__new__(ChatScanner)  # type: ignore[call-arg]
+        ChatScanner()
+    with pytest.raises(TypeError):
+        scanner_for(b"gen-1", None, b"P", 9, native_finish=True)  # type: ignore[arg-type]
+    bare = ChatScanner.__new__(ChatScanner)
+    bare.feed(WORD)
+    bare.end()
+    assert bare.data_events == 1, "it has no texts, and does no harm"
+
+
+def test_a_scanner_that_takes_the_place_of_another_remembers_nothing_of_it() -> None:
+    before = fed(WORD, b"data: {")
+    del before
+    assert fed(WORD).take() == fed(WORD).take() != b""
 
 
 # --- errors
