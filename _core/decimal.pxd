@@ -40,23 +40,24 @@ cdef inline int put_padded(Buffer *out, int64_t value, int places) except -1:
 
 cdef inline int put_fraction(Buffer *out, int64_t value, int places) except -1:
     """`value` of the last of `places` decimals, without zeros at its end: (12500, 3) is 12.5. Zero or more."""
-    cdef int64_t unit = 1
+    cdef char room[NUMBER_ROOM + 1]
+    cdef char *end = room + NUMBER_ROOM + 1
+    cdef char *point
+    cdef char *start
     cdef int place
-    for place in range(places):
-        unit *= 10
-    put_number(out, value // unit)
-    value %= unit
-    if value == 0:
-        return 0
-    reserve(out, places + 1)
-    out.data[out.size] = c'.'
-    out.size += 1
-    while value:
-        unit //= 10
-        out.data[out.size] = c'0' + <char>(value // unit)
-        out.size += 1
-        value %= unit
-    return 0
+    point = end
+    for place in range(places):  # digit by digit: a division by ten is none, one by a power of ten is dear
+        point -= 1
+        point[0] = c'0' + <char>(value % 10)
+        value //= 10
+    point -= 1
+    point[0] = c'.'
+    while (end - 1)[0] == c'0':
+        end -= 1
+    if end == point + 1:
+        end = point
+    start = digits_up_to(point, <uint64_t>value)
+    return append(out, start, end - start)
 
 
 cdef inline int put_nano(Buffer *out, int64_t nano) except -1:

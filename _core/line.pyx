@@ -2,11 +2,12 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memchr, memset
 from libc.time cimport gmtime_r, time_t, tm
 
 from edgeproxy._core.buffer cimport Buffer, append, append_text, dispose
 from edgeproxy._core.decimal cimport put_fraction, put_nano, put_number, put_padded
+from edgeproxy._core.text cimport Place, edge_skip_plain
 from edgeproxy.domain.record cimport CallRecord
 from edgeproxy.domain.usage cimport Usage
 
@@ -24,13 +25,9 @@ cdef extern from "<stdio.h>":
 
 
 cdef inline bint is_plain(const char *text, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t i
-    if size > PLAIN_ROOM:
-        return False
-    for i in range(size):
-        if not 0x20 <= <unsigned char>text[i] < 0x7F or text[i] == c'"' or text[i] == c'\\':
-            return False
-    return True
+    """Nothing in it wants an escape, nor is a DEL, which a terminal might act upon."""
+    cdef Place end = <Place>text + size
+    return size <= PLAIN_ROOM and edge_skip_plain(<Place>text, end) == end and memchr(text, 0x7F, size) is NULL
 
 
 cdef int put_text(Buffer *out, const char *name, str text, quoted) except -1:

@@ -15,6 +15,8 @@ cdef struct Seen:
     int64_t written
     int64_t reasoning
     int64_t hit              # DeepSeek's spelling of `cached`
+    bint has_others          # members that are not in the contract's object
+    bint has_other_details   # or not in its details
     Place before             # `prompt_tokens_details`, if it is an object; else NULL
     Place before_end
     Place after              # `completion_tokens_details`

@@ -52,6 +52,8 @@ cdef Place walk_details(Seen *seen, Place p, Place end) noexcept nogil:
             take_optional(seen, start, p, &seen.written)
         elif is_key(walk, b"reasoning_tokens", 16):
             take_optional(seen, start, p, &seen.reasoning)
+        else:
+            seen.has_other_details = True
         p = next_member(p, end, walk)
     return p
 
@@ -84,6 +86,9 @@ cdef Place take_member(Seen *seen, Place start, Place end) noexcept nogil:
         take_optional(seen, start, p, &seen.total)
     elif is_key(walk, b"prompt_cache_hit_tokens", 23):
         take_optional(seen, start, p, &seen.hit)
+        seen.has_others = True
+    else:
+        seen.has_others = True
     return p
 
 
@@ -222,7 +227,7 @@ cpdef bytes write_usage(Usage usage, Charge charge, bytes raw):
     cdef int64_t prompt = usage.prompt, completion = usage.completion
     is_kept = raw is not None and not usage.is_estimated and look(&seen, raw)
     if not is_kept:
-        seen.before = seen.after = NULL
+        memset(&seen, 0, sizeof(Seen))
     memset(&out, 0, sizeof(Buffer))
     try:
         append_text(&out, b'{"prompt_tokens":')
@@ -233,20 +238,22 @@ cpdef bytes write_usage(Usage usage, Charge charge, bytes raw):
         put_number(&out, prompt + completion)
         put_cost(&out, charge)
         append_text(&out, b',"prompt_tokens_details":{')
-        copy_details(&out, seen.before, seen.before_end)
+        if seen.has_other_details:
+            copy_details(&out, seen.before, seen.before_end)
         append_text(&out, b'"cached_tokens":')
         put_number(&out, usage.cached)
         append_text(&out, b',"cache_write_tokens":')
         put_number(&out, usage.cache_written)
         append_text(&out, b'},"completion_tokens_details":{')
-        copy_details(&out, seen.after, seen.after_end)
+        if seen.has_other_details:
+            copy_details(&out, seen.after, seen.after_end)
         append_text(&out, b'"reasoning_tokens":')
         put_number(&out, usage.reasoning)
         append_text(&out, b"}")
         put_cost_details(&out, charge)
         if usage.is_estimated:
             append_text(&out, b',"is_estimated":true')
-        if is_kept:
+        if seen.has_others:
             copy_others(&out, raw)
         append_text(&out, b"}")
         return PyBytes_FromStringAndSize(out.data, out.size)
