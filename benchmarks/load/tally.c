@@ -5,15 +5,15 @@
 #include <string.h>
 
 static unsigned bucket_of(uint64_t value) {
-    if (value < 64) return (unsigned)value;
+    if (value < STEPS) return (unsigned)value;
     unsigned power = 63u - (unsigned)__builtin_clzll(value);
-    return (power - 5) * 64 + (unsigned)((value >> (power - 6)) & 63);
+    return (power - STEP_BITS + 1) * STEPS + (unsigned)((value >> (power - STEP_BITS)) & (STEPS - 1));
 }
 
 static uint64_t upper_end(unsigned bucket) {
-    if (bucket < 64) return bucket;
-    unsigned power = bucket / 64 + 5;
-    return ((64ull + bucket % 64 + 1) << (power - 6)) - 1;
+    if (bucket < STEPS) return bucket;
+    unsigned power = bucket / STEPS + STEP_BITS - 1;
+    return (((uint64_t)STEPS + bucket % STEPS + 1) << (power - STEP_BITS)) - 1;
 }
 
 void histogram_add(histogram *h, uint64_t nanoseconds) {

@@ -4,9 +4,12 @@
 
 #include <stdint.h>
 
-/* Log-linear: 64 steps to each doubling, so a percentile is at most 1.6 % above the truth. */
+/* Log-linear: 512 steps to each doubling, so a percentile is at most 0.2 % above the truth. What a gateway adds to 10 ms
+   is a fraction of a millisecond: coarser steps would measure themselves. */
+#define STEP_BITS 9
+#define STEPS (1u << STEP_BITS)
 typedef struct {
-    uint64_t counts[60 * 64];
+    uint64_t counts[(64 - STEP_BITS + 1) * STEPS];
     uint64_t count, sum, max;
 } histogram;
 
