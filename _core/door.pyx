@@ -5,6 +5,7 @@ A request is a call of ours when its line is one of the known ones and nothing i
 given away as it came, before a byte of it is interpreted. Whatever goes wrong in a callback ends this connection only.
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.math cimport INFINITY
 from libc.string cimport memchr, memset
 
 from edgeproxy._core.body cimport RequestBody
@@ -69,6 +70,11 @@ cdef class Door:
     def is_free(self):
         """No byte of a request is here."""
         return self.phase == FREE and self.partial is None
+
+    @property
+    def free_since(self):
+        """Monotonic seconds; infinite while a request is here, or any byte of one."""
+        return self.began_at if self.phase == FREE and self.partial is None else INFINITY
 
     @property
     def length(self):

@@ -161,7 +161,7 @@ class Worker:
         await self._runner.setup()
         reference = cast(DoorServer, self._runner.server)
         self._door = ExpressServer(reference, self.plane) if self._is_express else reference
-        self._acceptor = Acceptor(self.plane.loop, listening, self._door, self._connections)
+        self._acceptor = Acceptor(self.plane.loop, listening, self._door, self._connections, self._door.relieve)
         self._tick()
         settle_memory()
         self._channel.send(Told("ready"))

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 64  # connections a turn
 REST_S = 0.2  # when there is no room
+ROOM_S = 0.02  # when some is being made
+ROOM = 256  # idle connections that are closed at a time
 SAY_EVERY_S = 10.0
 RESERVE = 64  # descriptors that clients do not get
 EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
@@ -50,11 +52,14 @@ class Acceptor:
         listening: socket.socket,
         factory: Callable[[], asyncio.Protocol],
         places: Places,
+        relieve: Callable[[int], int] = lambda most: 0,
     ) -> None:
+        """`relieve` closes up to so many connections that nobody uses, and says how many it found."""
         self._loop = loop
         self._listening = listening
         self._factory = factory
         self._places = places
+        self._relieve = relieve
         self._most_fds = max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE)
         self._said_at = 0.0
         self._arriving: set[asyncio.Task[object]] = set()
@@ -125,13 +130,18 @@ class Acceptor:
             self._said_at = time.monotonic()
             log.warning("new connections wait: %s", why)
         self._loop.remove_reader(self._listening.fileno())
-        self._loop.call_later(REST_S, self._look_again)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Whoever comes to work goes before whoever has been idle the longest."""
+        closed = self._relieve(ROOM)
+        self._loop.call_later(ROOM_S if closed else REST_S, self._look_again)
 
     def _look_again(self) -> None:
         if self._is_closed:
             return
         if self._lowest_free_fd() >= self._most_fds:
-            self._loop.call_later(REST_S, self._look_again)
+            self._make_room()
         else:
             self._resume()
 

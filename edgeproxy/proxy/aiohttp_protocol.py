@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any, TypeVar, cast
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -18,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 from edgeproxy._core.wheel import Timer
 from edgeproxy.dialects.openai_chat import error_body
 from edgeproxy.domain import errors
-from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, Connections, DoorLimits, address_of
+from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, Connections, DoorLimits, address_of, close_idle
 from edgeproxy.proxy.exchange import Client
 from edgeproxy.proxy.guard import MAX_LINE, ends_connection, head_is_late, is_other_protocol, plain_refusal, refusal
 from edgeproxy.proxy.half_close import begin_probing
@@ -32,13 +33,14 @@ P = TypeVar("P", bound="DoorProtocol")
 class DoorProtocol(RequestHandler):
     """aiohttp's protocol, with the call told about everything that happens to its connection."""
 
-    __slots__ = ("_address", "_door", "_head_at", "_payload", "_timer", "client", "is_half_closed")
+    __slots__ = ("_address", "_door", "_free_at", "_head_at", "_payload", "_timer", "client", "is_half_closed")
 
     def __init__(self, door: "DoorServer", **kwargs: Any) -> None:
         super().__init__(door, **kwargs)
         self._door = door
         self._address: str | None = None  # counted under it
         self._head_at = 0.0  # when an incomplete head began to arrive
+        self._free_at = 0.0  # when the connection came, or its last answer had gone out
         self._timer: Timer | None = None
         self._payload: StreamReader | None = None  # the body of the request that came last
         self.is_half_closed = False
@@ -50,6 +52,7 @@ class DoorProtocol(RequestHandler):
             transport.abort()
             return
         transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
+        self._free_at = time.monotonic()
         super().connection_made(transport)
         self.watch_head()
 
@@ -98,6 +101,7 @@ class DoorProtocol(RequestHandler):
 
     def end_request(self) -> None:
         """The handler of a request is done: no body is read any more."""
+        self._free_at = time.monotonic()
         if not self._messages and self._payload is not None and self._payload.is_eof():
             self._payload = None
 
@@ -111,9 +115,15 @@ class DoorProtocol(RequestHandler):
             return None
         return (self._head_at or now) + limit_s
 
+    @property
+    def free_since(self) -> float:
+        """Monotonic seconds; infinite while a request is here, or any byte of one."""
+        is_free = self._waiter is not None and not self._waiter.done() and not self._head_at
+        return self._free_at if is_free else inf
+
     def drain(self) -> None:
         """Close between two requests."""
-        if self._waiter is not None and not self._waiter.done() and not self._head_at:
+        if self.free_since < inf:
             self.force_close()
 
     # --- backpressure ------------------------------------------------------------------------------------------
@@ -203,6 +213,10 @@ class DoorServer(web.Server):
 
     def make(self, kind: type[P]) -> P:
         return kind(self, loop=self._loop, **self._arguments)
+
+    def relieve(self, most: int) -> int:
+        """Close up to `most` connections that have been idle the longest. How many were."""
+        return close_idle(cast(list[DoorProtocol], self.connections), most)
 
     def drain(self) -> None:
         """Close what is idle; a connection that is in use closes after its answer."""

@@ -1,14 +1,19 @@
 """How many client connections a node holds, in all and from one address; and what each of them may take."""
 
 import ipaddress
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import nsmallest
+from typing import Protocol
 
 from edgeproxy._core.connections import ConnectionCounts
 from edgeproxy.proxy.exchange import ClientTransport
 from edgeproxy.telemetry.meters import EndpointMeter
 from edgeproxy.telemetry.metrics import Refusal
 
+LEAST_IDLE_S = 1.0  # who has just come, or has just been answered, may be about to ask
 HIGH_WATER, LOW_WATER = 256 * 1024, 64 * 1024  # bytes waiting for one client
 
 
@@ -75,6 +80,21 @@ class Connections:
 
     def _key(self, address: str) -> int:
         return int.from_bytes(blake2b(address.encode(), digest_size=8, key=self._salt).digest(), "little")
+
+
+class Idle(Protocol):
+    @property
+    def free_since(self) -> float: ...
+    def drain(self) -> None: ...
+
+
+def close_idle(connections: Iterable[Idle], most: int) -> int:
+    """Close up to `most` of them, those first that have been idle the longest. How many were closed."""
+    until = time.monotonic() - LEAST_IDLE_S
+    idle = nsmallest(most, ((one.free_since, id(one), one) for one in connections if one.free_since <= until))
+    for _, _, one in idle:
+        one.drain()
+    return len(idle)
 
 
 def address_of(transport: ClientTransport) -> str:

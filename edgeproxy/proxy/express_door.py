@@ -13,7 +13,7 @@ from edgeproxy._core.drive import Signal
 from edgeproxy._core.rules import DoorRules
 from edgeproxy.domain import errors
 from edgeproxy.proxy.aiohttp_protocol import DoorServer
-from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, address_of
+from edgeproxy.proxy.connections import HIGH_WATER, LOW_WATER, address_of, close_idle
 from edgeproxy.proxy.exchange import CONTINUE, PROCESSING
 from edgeproxy.proxy.guard import (
     body_is_broken,
@@ -166,6 +166,10 @@ class ExpressServer:
 
     def __call__(self) -> ExpressDoor:
         return ExpressDoor(self)
+
+    def relieve(self, most: int) -> int:
+        """Close up to `most` connections that have been idle the longest. How many were."""
+        return close_idle(self.doors, most)
 
     def drain(self) -> None:
         """Close what is idle; a connection that is in use closes after its answer."""

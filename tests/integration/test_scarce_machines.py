@@ -11,6 +11,7 @@ from support.builders import KEY, ConfigBuilder
 from support.checks import is_whole_stream
 from support.client import Client, chat_body, request_bytes
 from support.crew import server_inode, stopped
+from support.doors import BOTH
 from support.edge import Edge, until
 from support.replies import LAST_CHUNK, as_chunk, chat, events, stream_head
 from support.scripted import ReadRequest, Script, ScriptedUpstream, Send, Step, reserve
@@ -64,21 +65,36 @@ async def test_few_descriptors_make_clients_wait_and_fail_none(tmp_path: Path) -
 
 
 async def test_the_limit_of_connections_is_the_nodes_and_the_rest_wait(tmp_path: Path) -> None:
-    sock = reserve()
+    sock, go = reserve(), asyncio.Event()
     config = builder(sock.getsockname()[1], workers=2, limits={"max_connections": 10})
     with Edge(config, tmp_path) as edge:
-        async with ScriptedUpstream(sock, [chat()]):
+        async with ScriptedUpstream(sock, [chat(wait=go)]) as upstream:
             clients = [await Client.connect(edge.api) for _ in range(30)]
-
-            def taken() -> list[Client]:
-                return [client for client in clients if server_inode(client) != "0"]
-
-            await until(lambda: len(taken()) >= 10, LONG_S)
-            await asyncio.sleep(0.5)
-            assert len(taken()) == 10
             for client in clients:
                 await client.send(CALL)
+            await until(lambda: len(upstream.requests) == 10, LONG_S)
+            await asyncio.sleep(0.5)
+            assert len(upstream.requests) == 10
+            go.set()
             await asyncio.gather(*map(answered, clients))
+    sock.close()
+
+
+@pytest.mark.parametrize("door", BOTH)
+async def test_idle_connections_make_room_for_those_who_come_to_work(tmp_path: Path, door: str) -> None:
+    """A hundred that say nothing, or nothing more, take all the places; whoever asks is served all the same."""
+    sock = reserve()
+    with Edge(builder(sock.getsockname()[1], door=door, limits={"max_connections": 100}), tmp_path) as edge:
+        async with ScriptedUpstream(sock, [chat()]):
+            used = await Client.connect(edge.api)
+            await used.send(CALL)
+            is_whole_stream(await used.read_answer())
+            silent = [await Client.connect(edge.api) for _ in range(99)]
+            await until(lambda: server_inode(silent[-1]) != "0", LONG_S)
+            await asyncio.gather(*(edge.chat(MODEL, stream=True) for _ in range(20)))
+            assert await used.read_to_end() == b"", "it had been idle the longest"
+            for client in silent:
+                client.leave()
     sock.close()
 
 

@@ -39,7 +39,8 @@ class Doors:
         server = ExpressServer(reference, plane) if door == "express" else reference
         listening = socket.create_server(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        return cls(plane, server, port, runner, Acceptor(plane.loop, listening, server, runner.counted))
+        acceptor = Acceptor(plane.loop, listening, server, runner.counted, server.relieve)
+        return cls(plane, server, port, runner, acceptor)
 
     async def close(self) -> None:
         self._acceptor.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvloop
 
-from edgeproxy.proxy.acceptor import BATCH, Acceptor
+from edgeproxy.proxy.acceptor import BATCH, ROOM, Acceptor
 
 
 class Greeter(asyncio.Protocol):
@@ -125,3 +125,23 @@ def test_the_last_descriptors_are_not_for_clients(monkeypatch: Any) -> None:
             acceptor.close()
 
     assert uvloop.run(main()) == b"hellohello"
+
+
+def test_room_is_made_by_whoever_is_idle() -> None:
+    async def main() -> tuple[bytes, list[int]]:
+        sock, room, asked = listening(), Room(0), list[int]()
+
+        def relieve(most: int) -> int:
+            asked.append(most)
+            room.places = 10
+            return 1
+
+        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter, room, relieve)
+        try:
+            return await greeted(sock.getsockname()[1]), asked
+        finally:
+            acceptor.close()
+
+    said, asked = uvloop.run(main())
+    assert said == b"hello"
+    assert asked == [ROOM]

@@ -1,10 +1,14 @@
 """Limits on client connections hold for the node, whichever worker has them."""
 
+import time
+from dataclasses import dataclass
+from math import inf
+
 import pytest
 from support.inprocess import make_plane, simple_snapshot
 
 from edgeproxy._core.connections import ConnectionCounts
-from edgeproxy.proxy.connections import Connections, DoorLimits
+from edgeproxy.proxy.connections import LEAST_IDLE_S, Connections, DoorLimits, close_idle
 
 FAR, OTHER, NEAR = "93.184.216.34", "93.184.216.35", "10.1.2.3"
 Pair = tuple[Connections, Connections]
@@ -68,3 +72,27 @@ async def test_a_worker_without_descriptors_is_full_alone() -> None:
     assert one.take()
     assert one.admit(FAR)
     assert (one.take(), two.take()) == (False, True)
+
+
+@dataclass
+class Door:
+    free_since: float
+    is_closed: bool = False
+
+    def drain(self) -> None:
+        self.is_closed = True
+
+
+def closed_of(idle_s: list[float], most: int) -> list[bool]:
+    now = time.monotonic()
+    doors = [Door(inf if each < 0 else now - each) for each in idle_s]
+    assert close_idle(doors, most) == sum(door.is_closed for door in doors)
+    return [door.is_closed for door in doors]
+
+
+def test_those_that_have_been_idle_the_longest_are_closed_first() -> None:
+    assert closed_of([5.0, 60.0, 30.0], 2) == [False, True, True]
+
+
+def test_who_is_busy_or_has_just_been_answered_stays() -> None:
+    assert closed_of([-1.0, LEAST_IDLE_S / 2, 60.0], 3) == [False, False, True]
