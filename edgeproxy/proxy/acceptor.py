@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import resource
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class Acceptor:
         self._places = places
         self._relieve = relieve
         self._most_fds = max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE)
+        self._waiting = select.poll()
+        self._waiting.register(listening, select.POLLIN)
         self._said_at = 0.0
         self._arriving: set[asyncio.Task[object]] = set()
         self._is_closed = False
@@ -134,7 +137,7 @@ class Acceptor:
 
     def _make_room(self) -> None:
         """Whoever comes to work goes before whoever has been idle the longest."""
-        closed = self._relieve(ROOM)
+        closed = self._relieve(ROOM) if self._waiting.poll(0) else 0
         self._loop.call_later(ROOM_S if closed else REST_S, self._look_again)
 
     def _look_again(self) -> None:

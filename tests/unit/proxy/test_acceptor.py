@@ -145,3 +145,24 @@ def test_room_is_made_by_whoever_is_idle() -> None:
     said, asked = uvloop.run(main())
     assert said == b"hello"
     assert asked == [ROOM]
+
+
+def test_nobody_is_closed_for_nobody() -> None:
+    """The last place is taken, and no one else waits for one."""
+
+    async def main() -> list[int]:
+        sock, asked = listening(), list[int]()
+
+        def relieve(most: int) -> int:
+            asked.append(most)
+            return 0
+
+        acceptor = Acceptor(asyncio.get_running_loop(), sock, Greeter, Room(2), relieve)
+        try:
+            assert await greeted(sock.getsockname()[1]) == b"hello"
+            await asyncio.sleep(0.1)
+            return asked
+        finally:
+            acceptor.close()
+
+    assert uvloop.run(main()) == []
