@@ -74,7 +74,7 @@ cdef class Door:
     @property
     def free_since(self):
         """Monotonic seconds; infinite while a request is here, or any byte of one."""
-        return self.began_at if self.phase == FREE and self.partial is None else INFINITY
+        return self.began_at if self.is_free else INFINITY
 
     @property
     def length(self):

@@ -5,10 +5,11 @@ No clock, no I/O. The fields that the contract owns are patched by `patch`; here
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcmp, memset
+from libc.string cimport memcmp, memset
 
 from edgeproxy._core.buffer cimport append, clear, dispose
 from edgeproxy._core.chat cimport FINISH_ERROR
+from edgeproxy._core.lines cimport find, is_done_mark, replace_bytes, trimmed
 from edgeproxy._core.memo cimport Repeat, learn, read_like, write_like
 from edgeproxy._core.said cimport Said
 
@@ -18,39 +19,6 @@ EVENT_TOO_LONG = FAILURE_EVENT_TOO_LONG
 MALFORMED = FAILURE_MALFORMED
 
 cdef tuple FINISH_NAMES = (None, b"stop", b"length", b"tool_calls", b"content_filter", b"error")
-
-
-cdef inline Place find(Place p, Place end, unsigned char byte) noexcept nogil:
-    cdef Place found = NULL
-    if p < end:
-        found = <Place>memchr(p, byte, end - p)
-    return end if found is NULL else found
-
-
-cdef inline bint is_blank(unsigned char byte) noexcept nogil:
-    return byte == c' ' or byte == c'\t' or byte == c'\n'
-
-
-cdef inline bint is_done_mark(Place p, Place end) noexcept nogil:
-    return end - p == 6 and memcmp(p, b"[DONE]", 6) == 0
-
-
-cdef inline Span trimmed(Place p, Place end) noexcept nogil:
-    cdef Span span
-    while p < end and is_blank(p[0]):
-        p += 1
-    while p < end and is_blank((end - 1)[0]):
-        end -= 1
-    span.start = p
-    span.stop = end
-    return span
-
-
-cdef inline void replace_bytes(char *p, char *end, char old, char new) noexcept nogil:
-    while p < end:
-        if p[0] == old:
-            p[0] = new
-        p += 1
 
 
 cdef bytes text_of(Span span):

@@ -40,7 +40,6 @@ cdef class Call(RelayOwner):
     cdef readonly UpstreamConnection connection
     cdef readonly ChatScanner scanner
     cdef Signal answered
-    cdef double attempt_at
     cdef readonly int attempts
     cdef public int retries
     cdef public double upstream_s

@@ -59,7 +59,6 @@ class Call(RelayOwner):
         self.connection: UpstreamConnection | None = None
         self.scanner: ChatScanner | None = None
         self.answered: Signal[None] | None = None  # set when the attempt is over
-        self.attempt_at = 0.0
         self.attempts = 0
         self.retries = 0  # attempts that the retry budget paid for
         self.upstream_s = 0.0  # spent at providers by the attempts that are over
@@ -96,7 +95,6 @@ class Call(RelayOwner):
         self.attempt = attempt
         self.route = route
         self.attempts += 1
-        self.attempt_at = attempt.started_at
 
     def send(self, connection: UpstreamConnection, request: bytes, body: bytes, head: bytes) -> Signal[None]:
         """Put the request on the wire; the Signal that is returned is set when the attempt is over."""
@@ -144,7 +142,7 @@ class Call(RelayOwner):
             return
         assert route is not None
         self.attempt = None
-        self.upstream_s += now - self.attempt_at
+        self.upstream_s += now - attempt.started_at
         usage = self.usage
         if attempt.estimate and usage is not None:
             plane.limiter.spent(attempt, usage.prompt + usage.completion, now)

@@ -11,6 +11,7 @@ from edgeproxy._core.upstream import ConnectionPool, UpstreamConnection
 from edgeproxy._core.wheel import Wheel
 
 HEAD, EARLY = b"<head>\r\n\r\n", b"<early>\r\n\r\n"
+NO_FD = -1  # bytes pass through the transport
 LIMITS = {"send_s": 10.0, "first_s": 30.0, "stall_s": 60.0, "comments_s": 180.0}
 
 
@@ -99,7 +100,7 @@ class Wire:
         self.wheel = Wheel(0.05)
         self.relay = relay_for(
             self.client,
-            -2,
+            NO_FD,
             self.owner,
             self.wheel,
             is_stream=is_stream,

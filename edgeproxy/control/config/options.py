@@ -111,9 +111,7 @@ class Limits:
 
     max_body: int = option(Size(1024, 2**30), "Largest request body. A larger one gets 413.", 32 * 2**20)
     max_connections: int = option(
-        Integer(1, 1_000_000),
-        "Client connections open at a time; for more, idle ones are closed, or they wait.",
-        10_000,
+        Integer(1, 1_000_000), "Client connections open at a time; idle ones make room, else more wait.", 10_000
     )
     connections_per_address: int = option(
         Integer(1, 1_000_000), "Client connections open at a time from one address.", 200
